@@ -1,0 +1,229 @@
+"""The mapping language: its rules as data, and `Shape`, what a format owes the compiler.
+
+The language knows no format. A rule names two ends; the end of a format is a path that the format's `Shape` takes apart into
+`Step`s and a leaf; predicates, `[]`, `use`, `as`, `code` mean the same everywhere and are compiled in one place (compile.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as MappingType
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from connector.exchange.model import Context
+from connector.issues import Issue, IssueCode, Severity
+
+__all__ = [
+    "KEYS",
+    "Datatype",
+    "Leaf",
+    "LeafAccess",
+    "MappingError",
+    "MappingErrors",
+    "MappingSpec",
+    "ParsedPath",
+    "Predicate",
+    "Rule",
+    "Run",
+    "Shape",
+    "Step",
+    "StepAccess",
+    "Traced",
+]
+
+#: Keys that a rule may hold besides the name of a format's side and `exchange`. Nothing else is understood.
+KEYS = ("as", "code", "use", "when", "const", "default", "required", "only", "absent", "note")
+
+
+class MappingError(Exception):
+    """One mistake in a mapping file: `place` is `file:line`."""
+
+    def __init__(self, place: str, text: str) -> None:
+        super().__init__(f"{place}: {text}")
+        self.place = place
+        self.text = text
+
+
+class MappingErrors(Exception):
+    """Every mistake of a set of mapping files, found in one go."""
+
+    def __init__(self, errors: Iterable[MappingError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+
+class Predicate(msgspec.Struct, frozen=True):
+    """One `[…]` of a step. `op`: `=` (test on read, construct on write), `:=` (write only), `!=`, `in` (a|b), `prefix` (x*), `exists`, `absent`.
+
+    `path` is relative to the step's node ("" = the node itself). For `[3=meta-dmp#DESTDMP]`, `table` is `meta-dmp`, `value` is `DESTDMP`.
+    """
+
+    path: str
+    op: str
+    value: str = ""
+    table: str = ""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """`name ("->" reference)? predicate* ("[]" | "[1]")?` — `many` for `[]`, `first` for `[1]`."""
+
+    name: str
+    reference: str | None = None
+    predicates: tuple[Predicate, ...] = ()
+    many: bool = False
+    first: bool = False
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """The last part of a path when it ends at a value: `name` in the format's own words (`5.2`, `@root`, `family`, `#text`)."""
+
+    name: str
+    many: bool = False
+
+
+class ParsedPath(msgspec.Struct, frozen=True):
+    """A path taken apart. No steps and no leaf: the node itself (`.` or `*`)."""
+
+    steps: tuple[Step, ...] = ()
+    leaf: Leaf | None = None
+
+
+class StepAccess(NamedTuple):
+    """How a format walks one step. `select(node)` gives the child nodes (predicates not yet applied, except those whose indexes are in
+    `tested`); `create(node)` adds a new child node and returns it. Writing repeats of one `[]` step calls `create` once a repeat."""
+
+    select: Callable[[Any], list[Any]]
+    create: Callable[[Any], Any]
+    tested: frozenset[int] = frozenset()
+
+
+class LeafAccess(NamedTuple):
+    """How a format reads and writes a value of a node. `get` gives [] when absent or empty; `put` sets (or appends, when the leaf is many)."""
+
+    get: Callable[[Any], list[Any]]
+    put: Callable[[Any, Any], None]
+
+
+class Datatype(msgspec.Struct, frozen=True):
+    """A read/write pair. `node`: True when it takes a node (`read(node, run) -> value | None`, `write(value, node, run) -> None`);
+    False for a leaf (`read(text, run) -> value | None`, `write(value, run) -> text`). Raises ValueError when the value is not of this type
+    (the compiler makes it an issue with place and rule). `write` None: the rule must say `only: read`. `value` is the canonical type."""
+
+    name: str
+    read: Callable[..., Any]
+    write: Callable[..., Any] | None
+    node: bool
+    value: Any = str
+
+
+class Run:
+    """One conversion: its Context, the issues met, and (when explaining) the record of what came from where."""
+
+    __slots__ = ("context", "derivations", "issues", "place", "rule")
+
+    def __init__(self, context: Context, *, explain: bool = False) -> None:
+        self.context = context
+        self.issues: list[Issue] = []
+        self.rule: str | None = None  # file:line of the rule in hand, set only when it reports
+        self.place: str = ""
+        self.derivations: list[tuple[str, tuple[str, ...], str]] | None = [] if explain else None
+
+    def report(self, severity: Severity, code: IssueCode, path: str = "", **params: object) -> None:
+        """Add an issue at `path` (default: the place in hand)."""
+        self.issues.append(Issue.of(severity, code, path or self.place, rule=self.rule, **params))
+
+    def derived(self, output: str, sources: Iterable[str], by: str) -> None:
+        """Say that the output place was computed from Exchange places by code (`assemble`, `take_apart`, rules), for `explain`."""
+        if self.derivations is not None:
+            self.derivations.append((output, tuple(sources), by))
+
+
+class Traced(str):
+    """A leaf's text that remembers the places it came from; `explain` reads a tree whose leaves are all Traced.
+
+    Text made from it by slicing, stripping, splitting, replacing or adding keeps the places. What loses them (a look-up in a
+    table, a number) is attributed by the rule that read it.
+    """
+
+    places: frozenset[str]
+
+    def __new__(cls, text: str, places: Iterable[str] = ()) -> Traced:
+        """Text with its places."""
+        traced = super().__new__(cls, text)
+        traced.places = frozenset(places)
+        return traced
+
+
+class Shape(Protocol):
+    """What a format owes the compiler: paths taken apart, nodes walked and made, its datatypes, its leaves listed."""
+
+    side: str  # the key of this end in a rule: hl7, fhir, cda, xds, exchange
+    datatypes: MappingType[str, Datatype]
+
+    def parse(self, path: str, anchor: str, *, leaf: bool) -> ParsedPath:
+        """Take a path apart. `anchor` is the mapping's own node (`between: {hl7: PID}` → `PID`): a leading step of that name without
+        predicates is the node itself. `leaf` False: the path must end at a node. Raises ValueError saying what was expected."""
+        ...
+
+    def step(self, step: Step, parent: str) -> StepAccess:
+        """Access to a step below a node of kind `parent` (the anchor's or the previous step's name)."""
+        ...
+
+    def leaf(self, leaf: Leaf, parent: str) -> LeafAccess:
+        """Access to a leaf of a node of kind `parent`."""
+        ...
+
+    def coded(self, path: str, table: str, code: str, context: Context) -> list[tuple[str, str, bool]]:
+        """For `[path=table#code]`: (relative leaf path, text, tested) of code, system and label in this format."""
+        ...
+
+    def new(self, anchor: str) -> Any:
+        """An empty tree for a mapping of this anchor."""
+        ...
+
+    def finish(self, tree: Any, structure: str | None) -> Any:
+        """Order, number and drop empties after writing (`structure` heads an HL7 message mapping)."""
+        ...
+
+    def traced(self, tree: Any, prefix: str = "") -> tuple[Any, dict[int, str]]:
+        """A deep copy whose text leaves are `Traced` with their places, and the place of each node by `id`."""
+        ...
+
+    def leaves(self, tree: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+        """Every filled leaf: its place (1-based, unique, in the format's notation) and its value."""
+        ...
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule as written, with its place `file:line`."""
+
+    place: str
+    path: str | None  # the format's end
+    exchange: str | None
+    datatype: str | None = None  # as
+    code: str | None = None
+    use: str | None = None
+    when: str | None = None
+    const: str | None = None
+    default: str | None = None
+    required: bool = False
+    only: str | None = None  # read | write
+    absent: str | None = None
+    note: str | None = None
+
+
+class MappingSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping file as data. `side` is the format's key, `anchor` its node, `target` the Exchange type's name."""
+
+    name: str
+    place: str
+    side: str
+    anchor: str
+    target: str
+    rules: tuple[Rule, ...]
+    structure: str | None = None
+    accepts: dict[str, tuple[str, ...]] = {}
+    extends: str | None = None
+    note: str | None = None

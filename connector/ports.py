@@ -1,0 +1,364 @@
+"""What the engine owes the outside and the outside owes the engine: values and protocols, no behaviour.
+
+An endpoint moves bytes and judges one thing: may this be sent again? (`Retry`). The store keeps promises: `Journal.record`
+returns only when the bytes are durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from enum import Enum, StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from connector.exchange.model import Exchange
+from connector.issues import Issue
+
+__all__ = [
+    "Answer",
+    "Claimed",
+    "Clock",
+    "Delivery",
+    "DeliveryFailed",
+    "DeliveryState",
+    "DocumentStore",
+    "DuplicateControlId",
+    "Entry",
+    "Inbound",
+    "Intake",
+    "Journal",
+    "JournalUnavailable",
+    "Judge",
+    "MessageState",
+    "Peeked",
+    "Policy",
+    "Receipt",
+    "Receiver",
+    "Recorded",
+    "Retry",
+    "Sender",
+]
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes exactly as received, by which endpoint, from whom (host:port), when (ISO with zone)."""
+
+    raw: bytes
+    endpoint: str
+    remote: str
+    received_at: str
+    format: str = "hl7"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What to write back to the sender, in order: no message (nothing was asked for), one ACK, or CA and then the application ACK.
+
+    `later` gives what follows once the verdict is there (enhanced mode and large messages, settings). `close` the connection after it.
+    """
+
+    messages: tuple[bytes, ...] = ()
+    close: bool = False
+    message_id: int | None = None
+    later: Awaitable[Answer] | None = None
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to bring to one destination. Order is kept per (destination, key)."""
+
+    destination: str
+    key: str
+
+
+class MessageState(StrEnum):
+    """RECEIVED (raw is safe, verdict to come), TRANSLATED, REFUSED, PARKED (unreadable, kept for a person)."""
+
+    RECEIVED = "received"
+    TRANSLATED = "translated"
+    REFUSED = "refused"
+    PARKED = "parked"
+
+
+class DeliveryState(StrEnum):
+    """QUEUED → CLAIMED → SENT → ACCEPTED | REJECTED | FAILED (will retry) | PARKED (a person decides) | CANCELLED."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    PARKED = "parked"
+    CANCELLED = "cancelled"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one commit makes durable for one received message."""
+
+    inbound: Inbound
+    sender: str = ""  # MSH-3 and MSH-4, joined by |
+    control_id: str = ""  # MSH-10
+    type: str = ""  # MSH-9 as received, e.g. MDM^T02
+    digest: str  # SHA-256 hex of the raw bytes
+    state: MessageState
+    key: str = ""  # ordering key: INS, else IPP + domain, else the document's lineage
+    patient: str = ""  # the patient's identifier for search
+    document_ids: tuple[str, ...] = ()
+    exchange: Exchange | None = None  # documents carry their bytes; the journal detaches them
+    issues: tuple[Issue, ...] = ()
+    mapping: str = ""  # name and version of the mapping used
+    answers: tuple[bytes, ...] = ()  # the ACKs owed, as they will be written; none when none was asked for
+    deliveries: tuple[Delivery, ...] = ()
+    possible_duplicate_of: int | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What `Journal.record` did: the new message's id, or the earlier one's with its stored answer."""
+
+    message_id: int
+    duplicate: bool = False
+    answers: tuple[bytes, ...] = ()
+
+
+class Peeked(msgspec.Struct, frozen=True, kw_only=True):
+    """What intake must know before a message is understood, read from its header alone. `defer`: the verdict may follow the answer."""
+
+    sender: str = ""
+    control_id: str = ""
+    type: str = ""
+    defer: bool = False
+
+
+class Judge(Protocol):
+    """The pure half of intake: parse, map, check, route, acknowledge. Never raises for what a message holds."""
+
+    def peek(self, inbound: Inbound) -> Peeked:
+        """Read sender (`MSH-3|MSH-4`), MSH-10 and MSH-9; empty strings when there is no readable header."""
+        ...
+
+    def judge(self, inbound: Inbound, digest: str, now: str) -> Entry:
+        """The whole verdict, with the answers owed and the deliveries to make."""
+        ...
+
+    def received(self, inbound: Inbound, digest: str, now: str) -> Entry:
+        """The entry of a message whose verdict follows: state RECEIVED, the accept ACK (CA, or AA for a route that defers) as its answer."""
+        ...
+
+    def unavailable(self, inbound: Inbound, now: str) -> tuple[bytes, ...]:
+        """The AR/CR that says: nothing was kept, send again (database down, disk full)."""
+        ...
+
+    def duplicate(self, inbound: Inbound, digest: str, now: str, earlier: int) -> Entry:
+        """The entry of a message that uses an earlier MSH-10 with other bytes: REFUSED, AE 205."""
+        ...
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery taken by this node: all that a sender needs. `attempts` counts earlier tries; `resent` = perhaps sent before."""
+
+    delivery_id: int
+    message_id: int
+    destination: str
+    key: str
+    attempts: int
+    resent: bool
+    control_id: str
+    type: str
+    raw: bytes
+    exchange: Exchange | None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The peer's answer, raw, what was sent, and the peer's reference (a FHIR URL, a path, MSA-1)."""
+
+    reference: str = ""
+    sent: bytes = b""
+    answer: bytes = b""
+    issues: tuple[Issue, ...] = ()
+
+
+class Retry(Enum):
+    """SAFE: surely not accepted, send again. AMBIGUOUS: perhaps accepted. NEVER: judged and refused."""
+
+    SAFE = "safe"
+    AMBIGUOUS = "ambiguous"
+    NEVER = "never"
+
+
+class DeliveryFailed(Exception):
+    """A sender could not deliver. `park` asks for a person at once; `answer` is what the peer said, if anything."""
+
+    def __init__(
+        self, retry: Retry, issue: Issue, *, answer: bytes = b"", sent: bytes = b"", park: bool = False
+    ) -> None:
+        super().__init__(issue.text())
+        self.retry = retry
+        self.issue = issue
+        self.answer = answer
+        self.sent = sent
+        self.park = park
+
+
+class DuplicateControlId(Exception):
+    """The same sender used this control id for other bytes within the window. `message_id` is the earlier message."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__("control id already used with other content")
+        self.message_id = message_id
+
+
+class JournalUnavailable(Exception):
+    """The journal could not make the entry durable (database down, disk full): the sender may send again."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a destination is retried. Delays in seconds; the nth wait is min(longest, first * factor ** (n - 1)).
+
+    `ambiguous`: what to do when the peer perhaps accepted: `retry` (the peer recognises our ids) or `park`.
+    `attempts`: after how many failed tries a delivery is parked; 0 = never.
+    """
+
+    first: float = 2.0
+    factor: float = 2.0
+    longest: float = 300.0
+    attempts: int = 0
+    ambiguous: str = "retry"
+
+
+class Clock(Protocol):
+    """The one source of time."""
+
+    def now(self) -> str:
+        """Wall clock, ISO with zone and milliseconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+
+Intake = Callable[[Inbound], Awaitable[Answer]]
+
+
+class Receiver(Protocol):
+    """An endpoint that listens: it gives each `Inbound` to `intake` and writes the `Answer`."""
+
+    async def start(self, intake: Intake) -> None:
+        """Listen; return when ready to accept."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop accepting, finish what is in hand, close."""
+        ...
+
+
+class Sender(Protocol):
+    """An endpoint that delivers."""
+
+    async def deliver(self, claimed: Claimed, before_send: Callable[[], Awaitable[None]]) -> Receipt:
+        """Deliver one; `before_send()` is awaited right before the first byte leaves (it stamps `sent_at` and checks ownership). Raises DeliveryFailed."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Journal(Protocol):
+    """The durable memory: every message, verdict, delivery and answer. Verbs of the domain; SQL stays behind it."""
+
+    async def start(self) -> None:
+        """Open, lock and recover; deliveries that were in flight at a crash are queued again, marked resent."""
+        ...
+
+    async def stop(self) -> None:
+        """Flush and close."""
+        ...
+
+    async def find(self, sender: str, control_id: str, digest: str) -> Recorded | None:
+        """An earlier message of this sender and control id in the window, or None. Raises DuplicateControlId when its bytes differ."""
+        ...
+
+    async def record(self, entry: Entry) -> Recorded:
+        """Make the entry durable in one commit (group commit). Duplicates are judged again inside it. Raises DuplicateControlId, JournalUnavailable."""
+        ...
+
+    async def settle_verdict(self, message_id: int, entry: Entry) -> None:
+        """Give a RECEIVED message its verdict, Exchange and deliveries (enhanced mode and large messages)."""
+        ...
+
+    async def answered(self, message_id: int, told: bool) -> None:
+        """The owed answer was written (told) or the sender was gone (untold). May be batched: losing it only costs a repeated answer."""
+        ...
+
+    async def claim(self, limit: int) -> Sequence[tuple[int, str, str]]:
+        """Take up to `limit` due lanes: (lane id, destination, key). A lane is owned until `release`."""
+        ...
+
+    async def fetch(self, lane_id: int, limit: int) -> tuple[int, Sequence[Claimed]]:
+        """The lane's version and its next open deliveries in order."""
+        ...
+
+    async def sending(self, delivery_id: int) -> bool:
+        """Stamp sent_at right before the first byte; False when this node no longer owns the lane."""
+        ...
+
+    async def done(self, delivery_id: int, receipt: Receipt) -> bool:
+        """Settle as ACCEPTED; False when it was settled elsewhere."""
+        ...
+
+    async def failed(
+        self,
+        delivery_id: int,
+        lane_id: int,
+        *,
+        issue: Issue,
+        sent: bytes,
+        answer: bytes,
+        wait: float | None,
+        state: DeliveryState,
+    ) -> None:
+        """Keep the failure; `wait` seconds until the lane is due again; state FAILED keeps the head, REJECTED or PARKED lets the next one go."""
+        ...
+
+    async def idle(self, lane_id: int, version: int) -> bool:
+        """Put the lane to sleep if nothing came meanwhile."""
+        ...
+
+    async def release(self, lane_id: int) -> None:
+        """Give the lane up."""
+        ...
+
+    async def wait_for_work(self, longest: float) -> None:
+        """Return when something may be due, at the latest after `longest` seconds."""
+        ...
+
+    def still_owner(self) -> bool:
+        """Whether this node may still send (the owner session answered recently enough)."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """What fhir_in and the local FHIR destination need: resources by type and id, latest version, searched by index."""
+
+    async def put_many(self, resources: Sequence[Mapping[str, Any]], blobs: Mapping[str, bytes]) -> Sequence[str]:
+        """Create or update all or none; returns `Type/id` of each. `blobs` holds the data of Binary resources by id."""
+        ...
+
+    async def get(self, resource_type: str, resource_id: str) -> Mapping[str, Any] | None:
+        """The latest version, or None."""
+        ...
+
+    async def blob(self, resource_id: str) -> tuple[str, bytes] | None:
+        """Media type and bytes of a Binary, or None."""
+        ...
+
+    async def search(
+        self, resource_type: str, parameters: Sequence[tuple[str, str]], count: int, offset: int
+    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
+        """Total and one page, newest first."""
+        ...
+
+    def changes(self) -> AsyncIterator[str]:
+        """`Type/id` of what is written from now on."""
+        ...
