@@ -1,0 +1,35 @@
+"""What every test may ask for: the sample corpus, a fixed Context, and the rule that a real peer may not be skipped in CI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def real_peers_required() -> bool:
+    """CI sets REQUIRE_REAL=1: then what needs a real peer fails instead of skipping."""
+    return os.environ.get("REQUIRE_REAL") == "1"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The corpus and reference data that stand beside the project; absent on a user's machine."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared corpus is not present beside the project")
+    return SHARED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` rewrites what golden cases expect; read the difference as if it were code."""
+    parser.addoption("--update-golden", action="store_true", default=False, help="rewrite the expected files of golden cases")
