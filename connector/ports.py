@@ -42,25 +42,32 @@ __all__ = [
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes exactly as received, by which endpoint, from whom (host:port), when (ISO with zone)."""
+    """Bytes exactly as received, by which endpoint, from whom (host:port), when (ISO with zone).
+
+    `issues`: what the receiver found wrong with the frame itself (cut, too large, end mark inside): the bytes are then only a part,
+    they are kept for a person, refused, and never claim their MSH-10 (the sender may repeat the message whole under the same one).
+    """
 
     raw: bytes
     endpoint: str
     remote: str
     received_at: str
     format: str = "hl7"
+    issues: tuple[Issue, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What to write back to the sender, in order: no message (nothing was asked for), one ACK, or CA and then the application ACK.
 
     `later` gives what follows once the verdict is there (enhanced mode and large messages, settings). `close` the connection after it.
+    `told`: called once by the receiver, True when the messages were written to an open connection, False when the sender was gone.
     """
 
     messages: tuple[bytes, ...] = ()
     close: bool = False
     message_id: int | None = None
     later: Awaitable[Answer] | None = None
+    told: Callable[[bool], None] | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
