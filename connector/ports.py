@@ -14,6 +14,7 @@ import msgspec
 
 from connector.exchange.model import Exchange
 from connector.issues import Issue
+from connector.pipeline.journey import Delivery, Entry, Inbound, MessageState, Peeked
 
 __all__ = [
     "Answer",
@@ -41,21 +42,6 @@ __all__ = [
 ]
 
 
-class Inbound(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes exactly as received, by which endpoint, from whom (host:port), when (ISO with zone).
-
-    `issues`: what the receiver found wrong with the frame itself (cut, too large, end mark inside): the bytes are then only a part,
-    they are kept for a person, refused, and never claim their MSH-10 (the sender may repeat the message whole under the same one).
-    """
-
-    raw: bytes
-    endpoint: str
-    remote: str
-    received_at: str
-    format: str = "hl7"
-    issues: tuple[Issue, ...] = ()
-
-
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What to write back to the sender, in order: no message (nothing was asked for), one ACK, or CA and then the application ACK.
 
@@ -68,22 +54,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     message_id: int | None = None
     later: Awaitable[Answer] | None = None
     told: Callable[[bool], None] | None = None
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to bring to one destination. Order is kept per (destination, key)."""
-
-    destination: str
-    key: str
-
-
-class MessageState(StrEnum):
-    """RECEIVED (raw is safe, verdict to come), TRANSLATED, REFUSED, PARKED (unreadable, kept for a person)."""
-
-    RECEIVED = "received"
-    TRANSLATED = "translated"
-    REFUSED = "refused"
-    PARKED = "parked"
 
 
 class DeliveryState(StrEnum):
@@ -99,41 +69,12 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one commit makes durable for one received message."""
-
-    inbound: Inbound
-    sender: str = ""  # MSH-3 and MSH-4, joined by |
-    control_id: str = ""  # MSH-10
-    type: str = ""  # MSH-9 as received, e.g. MDM^T02
-    digest: str  # SHA-256 hex of the raw bytes
-    state: MessageState
-    key: str = ""  # ordering key: INS, else IPP + domain, else the document's lineage
-    patient: str = ""  # the patient's identifier for search
-    document_ids: tuple[str, ...] = ()
-    exchange: Exchange | None = None  # documents carry their bytes; the journal detaches them
-    issues: tuple[Issue, ...] = ()
-    mapping: str = ""  # name and version of the mapping used
-    answers: tuple[bytes, ...] = ()  # the ACKs owed, as they will be written; none when none was asked for
-    deliveries: tuple[Delivery, ...] = ()
-    possible_duplicate_of: int | None = None
-
-
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """What `Journal.record` did: the new message's id, or the earlier one's with its stored answer."""
 
     message_id: int
     duplicate: bool = False
     answers: tuple[bytes, ...] = ()
-
-
-class Peeked(msgspec.Struct, frozen=True, kw_only=True):
-    """What intake must know before a message is understood, read from its header alone. `defer`: the verdict may follow the answer."""
-
-    sender: str = ""
-    control_id: str = ""
-    type: str = ""
-    defer: bool = False
 
 
 class Judge(Protocol):
