@@ -40,6 +40,7 @@ class IssueCode(Enum):
     # fmt: off
     # --- frames and bytes
     FRAME_BROKEN = ("207", "", "trame MLLP incomplète ou mal délimitée", "MLLP frame incomplete or badly delimited")
+    FRAME_FS_IN_DATA = ("207", "", "caractère FS dans les données (octet {offset}) : message tronqué", "FS in data (byte {offset}): truncated message")
     FRAME_TOO_LARGE = ("207", "", "trame plus grande que la limite de {limit} octets", "frame larger than the limit of {limit} bytes")
     NOT_HL7 = ("207", "", "ce n'est pas un message HL7 v2 : {expected}", "not an HL7 v2 message: {expected}")
     SEPARATORS = ("102", "", "séparateurs déclarés inutilisables : {expected}", "declared separators cannot be used: {expected}")
@@ -80,6 +81,7 @@ class IssueCode(Enum):
     MAP_CONST = ("103", "", "valeur différente de la constante {expected}", "value differs from the constant {expected}")
     MAP_NOT_WRITABLE = ("207", "", "ne peut pas être écrit comme {expected}", "cannot be written as {expected}")
     MAP_PREDICATE_LOST = ("207", "", "ce qui est écrit ne satisfait plus la condition {expected}", "what was written no longer satisfies the condition {expected}")
+    MAP_ERASED = ("0", "", "valeur effacée explicitement par l'émetteur (\"\") : {expected}", "value explicitly emptied by the sender (\"\"): {expected}")
     MAP_CODE_SYSTEM = ("103", "", "système de codage inconnu ; ajouter à terminology/systems.csv", "unknown code system; add it to terminology/systems.csv")
 
     # --- documents

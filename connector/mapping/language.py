@@ -6,7 +6,7 @@ The language knows no format. A rule names two ends; the end of a format is a pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from typing import Any, NamedTuple, Protocol
 
@@ -16,10 +16,13 @@ from connector.exchange.model import Context
 from connector.issues import Issue, IssueCode, Severity
 
 __all__ = [
+    "ERASE",
     "KEYS",
     "Datatype",
+    "Erase",
     "Leaf",
     "LeafAccess",
+    "Located",
     "MappingError",
     "MappingErrors",
     "MappingSpec",
@@ -90,6 +93,29 @@ class ParsedPath(msgspec.Struct, frozen=True):
     leaf: Leaf | None = None
 
 
+class Erase:
+    """The type of `ERASE`: the sender explicitly empties the value (HL7 `""`)."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ERASE"
+
+
+#: What a datatype's `read` gives for an explicit null (HL7 `""` as the whole value). The compiler leaves the value absent, keeps its
+#: exchange path in `Run.erased` and reports MAP_ERASED: reported, never lost.
+ERASE = Erase()
+
+
+class Located(NamedTuple):
+    """One step on the way to a node: the step's name (`name->Type` for a reference), its 1-based number among the children of that name
+    (all of them, before predicates), and the node."""
+
+    name: str
+    number: int
+    node: Any
+
+
 class StepAccess(NamedTuple):
     """How a format walks one step. `select(node)` gives the child nodes (predicates not yet applied, except those whose indexes are in
     `tested`); `create(node)` adds a new child node and returns it. Writing repeats of one `[]` step calls `create` once a repeat."""
@@ -121,13 +147,19 @@ class Datatype(msgspec.Struct, frozen=True):
 class Run:
     """One conversion: its Context, the issues met, and (when explaining) the record of what came from where."""
 
-    __slots__ = ("context", "derivations", "issues", "place", "rule")
+    __slots__ = ("context", "derivations", "erased", "issues", "place", "rule", "trail")
 
     def __init__(self, context: Context, *, explain: bool = False) -> None:
         self.context = context
         self.issues: list[Issue] = []
         self.rule: str | None = None  # file:line of the rule in hand, set only when it reports
         self.place: str = ""
+        self.erased: list[
+            tuple[str, str]
+        ] = []  # (place in the format, exchange path of the rule) of each explicit null
+        self.trail: list[
+            Any
+        ] = []  # where nested mappings are, so that an issue can spell its place; the compiler's own
         self.derivations: list[tuple[str, tuple[str, ...], str]] | None = [] if explain else None
 
     def report(self, severity: Severity, code: IssueCode, path: str = "", **params: object) -> None:
@@ -161,6 +193,10 @@ class Shape(Protocol):
 
     side: str  # the key of this end in a rule: hl7, fhir, cda, xds, exchange
     datatypes: MappingType[str, Datatype]
+    null: str | None  # the text of a leaf that means "erase" (HL7 '""'); None when the format has none
+    absent: (
+        str | None
+    )  # the relative leaf path that takes a null flavour (CDA "@nullFlavor"); None: the key `absent` is refused
 
     def parse(self, path: str, anchor: str, *, leaf: bool) -> ParsedPath:
         """Take a path apart. `anchor` is the mapping's own node (`between: {hl7: PID}` → `PID`): a leading step of that name without
@@ -168,7 +204,11 @@ class Shape(Protocol):
         ...
 
     def step(self, step: Step, parent: str) -> StepAccess:
-        """Access to a step below a node of kind `parent` (the anchor's or the previous step's name)."""
+        """Access to a step below a node of kind `parent`: the anchor, else the previous step's `reference`, else its `name`.
+
+        Predicates are compiled by the compiler from `parse(predicate.path, kind, leaf=True)` (relative to the step's node, no leading
+        `-`), except those whose index is in `tested`. `step(Step(name))` without predicates is called for places in issues.
+        """
         ...
 
     def leaf(self, leaf: Leaf, parent: str) -> LeafAccess:
@@ -176,7 +216,8 @@ class Shape(Protocol):
         ...
 
     def coded(self, path: str, table: str, code: str, context: Context) -> list[tuple[str, str, bool]]:
-        """For `[path=table#code]`: (relative leaf path, text, tested) of code, system and label in this format."""
+        """For `[path=table#code]` (`code` is the exchange word of the table): (relative leaf path, text, tested) of code, system and
+        label in this format. Called when a mapping is compiled; of the context only `table` and `systems` are set. ValueError: no such code."""
         ...
 
     def new(self, anchor: str) -> Any:
@@ -187,8 +228,18 @@ class Shape(Protocol):
         """Order, number and drop empties after writing (`structure` heads an HL7 message mapping)."""
         ...
 
-    def traced(self, tree: Any, prefix: str = "") -> tuple[Any, dict[int, str]]:
-        """A deep copy whose text leaves are `Traced` with their places, and the place of each node by `id`."""
+    def traced(
+        self, tree: Any, prefix: str = "", make: Callable[[str, tuple[str, ...]], str] = Traced
+    ) -> tuple[Any, dict[int, str]]:
+        """A deep copy whose text leaves are `make(text, (place,))`, and the place of each node of the copy by its `id`.
+
+        `tree` is a whole tree or any node of one (then `prefix` is that node's place). `explain` and the metamorphic test give another
+        `make` to change one leaf: places are those of `leaves`. A leaf for which `make` returns "" is left out or empty.
+        """
+        ...
+
+    def place(self, way: Sequence[Located], leaf: str | None) -> str:
+        """Spell a place for an issue in the notation of `leaves`: the steps from the tree's root and the leaf's name, if any."""
         ...
 
     def leaves(self, tree: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
