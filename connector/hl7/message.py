@@ -1,0 +1,369 @@
+"""The tree of a message: Message and Group hold segments, a Segment holds fields, a field repeats, a repetition has components.
+
+Generic, not driven by schemas: unknown and Z segments stay in their place (ADR 0009). Positions are those of the standard,
+from 1. Everything is split at its first reading only, and a large field (an embedded document) stays where it is in the received
+bytes (`Slice`) until somebody asks for it.
+
+Texts: `text()` gives what a leaf says (decoded, unescaped); `raw` words give what is written on the wire. `put()` takes what it says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from connector.hl7.escapes import DEFAULT_SEPARATORS, Separators, escape, unescape
+from connector.hl7.leaves import Leaf, Slice, checked, split
+from connector.mapping.language import Traced
+
+__all__ = ["DEFAULT_SEPARATORS", "Group", "Leaf", "Message", "Repetition", "Segment", "Separators", "Slice"]
+
+#: Segments whose first field is the field separator itself.
+HEADERS = frozenset({"MSH", "FHS", "BHS"})
+
+
+class Repetition:
+    """One repetition of a field: components of subcomponents, both from 1."""
+
+    __slots__ = ("components", "owner", "separators", "wire")
+
+    def __init__(
+        self, wire: Leaf = "", separators: Separators = DEFAULT_SEPARATORS, owner: Segment | None = None
+    ) -> None:
+        self.wire: Leaf | None = wire
+        self.separators = separators
+        self.owner = owner
+        self.components: list[Leaf | list[Leaf]] | None = None
+
+    def parts(self) -> list[Leaf | list[Leaf]]:
+        """The components as they stand: wire text, or a list when the subcomponents were taken apart."""
+        components = self.components
+        if components is None:
+            components = split(self.wire or "", self.separators.component, self.separators.codec)
+            self.components = components
+        return components
+
+    def subcomponents(self, component: int) -> list[Leaf]:
+        """The subcomponents of a component, as wire text."""
+        parts = self.parts()
+        if component > len(parts):
+            return []
+        part = parts[component - 1]
+        return part if isinstance(part, list) else split(part, self.separators.subcomponent, self.separators.codec)
+
+    def leaf(self, component: int = 1, subcomponent: int = 1) -> Leaf:
+        """The wire text (or the place in the bytes) of a leaf, "" when absent."""
+        parts = self.parts()
+        if component > len(parts):
+            return ""
+        part = parts[component - 1]
+        if not isinstance(part, list):
+            if subcomponent == 1 and type(part) is str and self.separators.subcomponent not in part:
+                return part
+            part = split(part, self.separators.subcomponent, self.separators.codec)
+        return part[subcomponent - 1] if subcomponent <= len(part) else ""
+
+    def text(self, component: int = 1, subcomponent: int = 1) -> str:
+        """What a leaf says, "" when absent. Raises ValueError when the bytes of a large leaf are not text of the character set."""
+        leaf = self.leaf(component, subcomponent)
+        if type(leaf) is str:
+            return unescape(leaf, self.separators) if self.separators.escape in leaf else leaf
+        if isinstance(leaf, Slice):
+            return unescape(checked(leaf.decode(self.separators.codec)), self.separators)
+        said = unescape(leaf, self.separators)
+        # A Traced text keeps the places it came from.
+        return Traced(said, leaf.places) if isinstance(leaf, Traced) else said
+
+    def payload(self, component: int = 1) -> bytes | memoryview:
+        """The wire bytes of a whole component, without a copy when it is large (an ED's data)."""
+        parts = self.parts()
+        if component > len(parts):
+            return b""
+        part = parts[component - 1]
+        if isinstance(part, Slice):
+            return part.view()
+        return self._joined(part).encode(self.separators.codec)
+
+    def put(self, value: str, component: int = 1, subcomponent: int = 1) -> None:
+        """Say `value` in a leaf; an empty value empties it. Raises ValueError for a control character."""
+        self.put_wire(escape(value, self.separators), component, subcomponent)
+
+    def put_wire(self, wire: Leaf, component: int = 1, subcomponent: int = 1) -> None:
+        """Set the wire text of a leaf as it is (already escaped, or base64)."""
+        parts = self.parts()
+        while len(parts) < component:
+            parts.append("")
+        if subcomponent == 1 and not isinstance(parts[component - 1], list):
+            alone = parts[component - 1]
+            if isinstance(alone, Slice) or self.separators.subcomponent not in alone:
+                parts[component - 1] = wire
+                self._touched()
+                return
+        leaves = self.subcomponents(component)
+        while len(leaves) < subcomponent:
+            leaves.append("")
+        leaves[subcomponent - 1] = wire
+        parts[component - 1] = leaves
+        self._touched()
+
+    def raw(self) -> str:
+        """The wire text of the repetition, trailing separators as they are."""
+        if self.wire is not None:
+            return self.wire if isinstance(self.wire, str) else self.wire.decode(self.separators.codec)
+        return self.separators.component.join(self._joined(part) for part in self.parts())
+
+    def trim(self) -> None:
+        """Drop empty components and subcomponents at the end."""
+        parts = self.parts()
+        for position, part in enumerate(parts):
+            if isinstance(part, list):
+                while part and not part[-1]:
+                    part.pop()
+                if len(part) < 2:
+                    parts[position] = part[0] if part else ""
+        while parts and not parts[-1]:
+            parts.pop()
+        self._touched()
+
+    def filled(self) -> bool:
+        """Whether any leaf says something."""
+        return any(any(part) if isinstance(part, list) else part for part in self.parts())
+
+    def _joined(self, part: Leaf | list[Leaf]) -> str:
+        if isinstance(part, list):
+            return self.separators.subcomponent.join(self._joined(leaf) for leaf in part)
+        return part if isinstance(part, str) else part.decode(self.separators.codec)
+
+    def _touched(self) -> None:
+        self.wire = None
+        if self.owner is not None:
+            self.owner.modified = True
+
+
+_PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?$")
+
+
+class Segment:
+    """A segment by its name; `children` are the segments that belong to it (PRT and NTE under their OBX)."""
+
+    __slots__ = ("children", "fields", "modified", "name", "separators", "wire")
+
+    def __init__(self, name: str, separators: Separators = DEFAULT_SEPARATORS, wire: Leaf | None = None) -> None:
+        self.name = name
+        self.separators = separators
+        self.wire = wire  # the whole segment as received, name included; None for one made by us
+        self.children: list[Segment | Group] = []
+        self.modified = wire is None
+        # fields[0] is the name; a field is wire text until it is asked for.
+        self.fields: list[Leaf | list[Repetition]] | None = None
+        if wire is None:
+            self.fields = [name]
+            if name in HEADERS:
+                self.fields += [[_verbatim(separators.field, self)], [_verbatim(separators.msh2, self)]]
+
+    def __repr__(self) -> str:
+        return f"<Segment {self.name}>"
+
+    def parts(self) -> list[Leaf | list[Repetition]]:
+        """The fields as they stand, from index 1; index 0 is the name."""
+        fields = self.fields
+        if fields is None:
+            fields = split(self.wire or self.name, self.separators.field, self.separators.codec)
+            if self.name in HEADERS:
+                declared = str(fields[1]) if len(fields) > 1 else ""
+                fields[1:2] = [[_verbatim(self.separators.field, self)], [_verbatim(declared, self)]]
+            self.fields = fields
+        return fields
+
+    def __len__(self) -> int:
+        """The number of the last field."""
+        return len(self.parts()) - 1
+
+    def __bool__(self) -> bool:
+        return True
+
+    def field(self, number: int) -> list[Repetition]:
+        """The repetitions of a field, [] when it is absent or empty."""
+        fields = self.parts()
+        if number >= len(fields):
+            return []
+        field = fields[number]
+        if type(field) is list:
+            return field
+        if not field:
+            return []
+        separators = self.separators
+        if type(field) is str and separators.repetition not in field:
+            repetitions = [Repetition(field, separators, self)]
+        else:
+            repetitions = [
+                Repetition(part, separators, self)
+                for part in split(field, separators.repetition, separators.codec)  # type: ignore[arg-type]
+            ]
+        fields[number] = repetitions
+        return repetitions
+
+    def text(self, number: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> str:
+        """What a leaf says, "" when absent."""
+        repetitions = self.field(number)
+        return repetitions[repetition - 1].text(component, subcomponent) if repetition <= len(repetitions) else ""
+
+    def add(self, number: int) -> Repetition:
+        """A new repetition of a field, empty."""
+        fields = self.parts()
+        while len(fields) <= number:
+            fields.append("")
+        repetitions = self.field(number)
+        if not repetitions:
+            fields[number] = repetitions = []
+        repetition = Repetition("", self.separators, self)
+        repetitions.append(repetition)
+        self.modified = True
+        return repetition
+
+    def put(self, value: str, number: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> None:
+        """Say `value` in a leaf."""
+        while len(self.field(number)) < repetition:
+            self.add(number)
+        self.field(number)[repetition - 1].put(value, component, subcomponent)
+
+    def trim(self) -> None:
+        """Drop empty repetitions at the end of fields, empty components and empty fields at the end."""
+        fields = self.parts()
+        for number in range(3 if self.name in HEADERS else 1, len(fields)):
+            field = fields[number]
+            if isinstance(field, list):
+                for repetition in field:
+                    repetition.trim()
+                while field and not field[-1].filled():
+                    field.pop()
+        while len(fields) > 1 and not fields[-1]:
+            fields.pop()
+        self.modified = True
+
+    def raw(self) -> str:
+        """The wire text of the segment without its terminator."""
+        if not self.modified and self.wire is not None:
+            return self.wire if isinstance(self.wire, str) else self.wire.decode(self.separators.codec)
+        fields = self.parts()
+        texts = [self._field_text(field) for field in fields]
+        if self.name in HEADERS:
+            texts[1:2] = []
+        return self.separators.field.join(texts)
+
+    def _field_text(self, field: Leaf | list[Repetition]) -> str:
+        if isinstance(field, list):
+            return self.separators.repetition.join(repetition.raw() for repetition in field)
+        return field if isinstance(field, str) else field.decode(self.separators.codec)
+
+
+def _verbatim(text: str, owner: Segment) -> Repetition:
+    # MSH-1 and MSH-2 hold separators themselves: they are never taken apart.
+    repetition = Repetition(text, owner.separators, owner)
+    repetition.components = [[text]]
+    return repetition
+
+
+class Group:
+    """A group of segments by its name in the standard (ORDER_OBSERVATION…)."""
+
+    __slots__ = ("children", "name")
+
+    def __init__(self, name: str, children: list[Segment | Group] | None = None) -> None:
+        self.name = name
+        self.children: list[Segment | Group] = [] if children is None else children
+
+    def __repr__(self) -> str:
+        return f"<Group {self.name}>"
+
+
+def _walk(nodes: list[Segment | Group]) -> Iterator[Segment]:
+    for node in nodes:
+        if isinstance(node, Segment):
+            yield node
+        if node.children:
+            yield from _walk(node.children)
+
+
+class Message:
+    """A message: its segments (nested once folded), its separators, and the charset name of MSH-18 that was used to read it.
+
+    `received` is what was received, byte for byte; it is written back as long as nothing was changed.
+    """
+
+    __slots__ = ("charset", "children", "indexes", "order", "received", "separators")
+
+    def __init__(
+        self,
+        segments: list[Segment] | None = None,
+        separators: Separators = DEFAULT_SEPARATORS,
+        charset: str = "UNICODE UTF-8",
+        received: bytes | None = None,
+    ) -> None:
+        self.children: list[Segment | Group] = list(segments or ())
+        self.separators = separators
+        self.charset = charset
+        self.received = received
+        self.order: list[Segment] | None = None if received is None else list(segments or ())
+        self.indexes: dict[Any, Any] = {}  # of the shape: segments by what their fields say
+
+    def __repr__(self) -> str:
+        return f"<Message of {sum(1 for _ in _walk(self.children))} segments>"
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Every segment in the order of the message, whatever the nesting."""
+        return list(_walk(self.children))
+
+    def first(self, name: str) -> Segment | None:
+        """The first segment of that name, anywhere."""
+        for segment in _walk(self.children):
+            if segment.name == name:
+                return segment
+        return None
+
+    def all(self, name: str) -> list[Segment]:
+        """All segments of that name, in order."""
+        return [segment for segment in _walk(self.children) if segment.name == name]
+
+    def add(self, name: str) -> Segment:
+        """A new segment at the end."""
+        segment = Segment(name, self.separators)
+        self.children.append(segment)
+        self.indexes.clear()
+        return segment
+
+    def get(self, path: str) -> str:
+        """What a leaf says: `PID-8`, `PID-3[2].4.2`, `OBX[3]-5.1`; "" when absent. Raises ValueError for another form."""
+        segment, number, repetition, component, subcomponent = self._located(path)
+        return segment.text(number, component, subcomponent, repetition) if segment is not None else ""
+
+    def put(self, path: str, value: str) -> None:
+        """Say `value` at a path as `get` takes it. Raises ValueError when there is no such segment."""
+        segment, number, repetition, component, subcomponent = self._located(path)
+        if segment is None:
+            raise ValueError("a path whose segment is in the message")
+        segment.put(value, number, component, subcomponent, repetition)
+        self.indexes.clear()
+
+    def untouched(self) -> bool:
+        """Whether this is still what was received."""
+        if self.received is None or self.order is None:
+            return False
+        segments = self.segments
+        return (
+            len(segments) == len(self.order)
+            and all(a is b for a, b in zip(segments, self.order, strict=True))
+            and not any(segment.modified for segment in segments)
+        )
+
+    def _located(self, path: str) -> tuple[Segment | None, int, int, int, int]:
+        match = _PATH.match(path)
+        if match is None:
+            raise ValueError("a path like PID-3[1].4.2")
+        name, occurrence, number, repetition, component, subcomponent = match.groups()
+        found = self.all(name)
+        index = int(occurrence or 1) - 1
+        segment = found[index] if 0 <= index < len(found) else None
+        return segment, int(number), int(repetition or 1), int(component or 1), int(subcomponent or 1)
