@@ -1,0 +1,76 @@
+"""Where messages enter and leave: one module a kind, found by entry point, so that a site adds its own without touching ours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from connector.ports import Clock, DocumentStore, Receiver, Sender
+
+__all__ = ["GROUP", "Endpoint", "EndpointKind", "EndpointSettings", "Unmatched", "kind", "kinds"]
+
+#: The entry point group of `pyproject.toml` (ours and those of other packages).
+GROUP = "monsisra_connector.endpoints"
+
+#: (destination, answer as received): an acknowledgement that belongs to no message in hand; it is kept, never taken for another's.
+Unmatched = Callable[[str, bytes], Awaitable[None]]
+
+
+class EndpointSettings(BaseModel):
+    """Base of the settings of every kind: unknown names are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What the application gives an endpoint beside its settings: its name in the site, the clock, and what some kinds ask for.
+
+    `documents` is the store behind the FHIR endpoints; `unmatched` keeps answers that belong to no message in hand.
+    """
+
+    name: str
+    clock: Clock
+    environment: str = "test"
+    documents: DocumentStore | None = None
+    unmatched: Unmatched | None = None
+
+
+class EndpointKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of endpoint: `build(settings, endpoint)` gives a `Receiver` (direction `in`) or a `Sender` (`out`).
+
+    `title` (French, English) and the described fields of `settings` make the console's form and the reference page.
+    """
+
+    name: str
+    direction: Literal["in", "out"]
+    title: tuple[str, str]
+    settings: type[EndpointSettings]
+    build: Callable[[Any, Endpoint], Receiver | Sender]
+
+
+def kinds() -> dict[str, EndpointKind]:
+    """Every kind installed, by name. Raises TypeError naming the entry point that is not an `EndpointKind`, or the name taken twice."""
+    found: dict[str, EndpointKind] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        loaded = entry.load()
+        if not isinstance(loaded, EndpointKind) or loaded.name != entry.name:
+            raise TypeError(f"{GROUP}: {entry.name} = {entry.value} is not an EndpointKind of that name")
+        if entry.name in found:
+            raise TypeError(f"{GROUP}: {entry.name} is there twice ({entry.value})")
+        found[entry.name] = loaded
+    return found
+
+
+def kind(name: str) -> EndpointKind:
+    """One kind, without importing the others. Raises LookupError naming those that exist."""
+    entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in entries:
+        raise LookupError(f"no endpoint kind {name!r}; there are: {', '.join(sorted(entries))}")
+    loaded = entries[name].load()
+    if not isinstance(loaded, EndpointKind):
+        raise TypeError(f"{GROUP}: {name} = {entries[name].value} is not an EndpointKind")
+    return loaded
