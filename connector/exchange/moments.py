@@ -137,7 +137,7 @@ def from_iso(text: str) -> Moment:
     found = _ISO.fullmatch(text)
     if found is None:
         raise ValueError("not an ISO date")
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    year, month, day, hour, minute, second, _fraction, zone = found.groups()
     _day(year, month or "01", day or "01")
     _clock(hour or "00", minute or "00", second or "00")
     if zone is None:
