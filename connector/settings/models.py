@@ -1,0 +1,259 @@
+"""The settings as models: one described field each; the reference page, the JSON Schema and the console form are made from them.
+
+What belongs to one kind of endpoint (port, limits, TLS…) is described by that kind's own model and checked with it when the
+file is loaded (connector.settings.load).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from connector.exchange.documents import Directives
+from connector.ports import Policy
+from connector.settings.references import SecretReference
+
+__all__ = [
+    "DestinationSettings",
+    "Duplicates",
+    "Http",
+    "ReceiverSettings",
+    "Retrying",
+    "Route",
+    "Settings",
+    "When",
+]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}\Z", re.IGNORECASE)
+_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
+
+
+def _name(text: str) -> str:
+    if not _NAME.match(text):
+        raise ValueError("a name is made of letters, digits, '-', '_' and '.', 63 at most")
+    return text
+
+
+def _oid(text: str) -> str:
+    if not _OID.match(text):
+        raise ValueError("not an OID (digits and dots, e.g. 1.2.250.1.…)")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("not a time zone of the IANA list (e.g. Europe/Paris, America/Martinique)") from error
+    return text
+
+
+def _listed(value: Any) -> Any:
+    """One word stands for a list of one, so that `to: ris` and `to: [ris, dpi]` both read well."""
+    return [value] if isinstance(value, str) else value
+
+
+def _directives(words: tuple[str, ...]) -> tuple[str, ...]:
+    known = [field.name for field in msgspec.structs.fields(Directives)]
+    for word in words:
+        if word.removeprefix("not ").strip() not in known:
+            raise ValueError(f"not a directive; there are {', '.join(known)}, each with or without `not ` in front")
+    return words
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Oid = Annotated[str, AfterValidator(_oid)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Model(BaseModel):
+    """Base of the settings: closed and constant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Retrying(Model):
+    """How a destination is tried again. The nth wait is min(longest, first × factor^(n-1)) seconds."""
+
+    first: float = Field(default=2.0, gt=0, description="Seconds before the first new attempt.")
+    factor: float = Field(default=2.0, ge=1, description="By how much each wait is longer than the one before.")
+    longest: float = Field(default=300.0, gt=0, description="Seconds that a wait never exceeds.")
+    attempts: int = Field(
+        default=0, ge=0, description="Failed attempts after which a person must decide; 0 = never give up."
+    )
+    ambiguous: Literal["retry", "park"] = Field(
+        default="retry",
+        description="When the other side perhaps accepted: `retry` (it recognises our ids) or `park` (a person decides).",
+    )
+
+    def policy(self) -> Policy:
+        """The same, as the engine wants it."""
+        return Policy(**self.model_dump())
+
+
+class ReceiverSettings(BaseModel):
+    """Something that listens. Beside these fields it holds those of its kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field(description="What it is: `mllp` (HL7 v2 over TCP) or `folder` (files dropped in a folder).")
+    name: Name = Field(
+        default="", validate_default=False, description="How logs and the journal call it; by default its kind."
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The fields of the kind."""
+        return dict(self.model_extra or {})
+
+    @property
+    def called(self) -> str:
+        """Its name, else its kind."""
+        return self.name or self.kind
+
+
+class DestinationSettings(BaseModel):
+    """Something that documents are brought to. Beside these fields it holds those of its kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field(
+        description="What it is: `folder` (files for the business software), `fhir` (a FHIR server or the connector's own store) or `mllp` (HL7 v2 over TCP)."
+    )
+    retry: Retrying = Field(default=Retrying(), description="How it is tried again.")
+    parallel: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="How many patients' documents may be on their way at once; each patient's stay in order.",
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The fields of the kind."""
+        return dict(self.model_extra or {})
+
+
+class When(Model):
+    """Which messages a route takes. Every field given must hold; a field is met by one of its words (`directive`: by all). None: every message."""
+
+    type: Words = Field(
+        default=(), description="Message types as MSH-9 says them, with `*` for anything: `MDM^T02`, `MDM^*`."
+    )
+    sender: Words = Field(default=(), description="Senders as `MSH-3|MSH-4`, with `*` for anything: `SGL*`.")
+    receiver: Words = Field(default=(), description="Names of the receivers that it came by.")
+    intent: Words = Field(default=(), description="What is asked: `submit`, `replace`, `delete`, `notify`.")
+    mode: Words = Field(
+        default=(),
+        description="Exchange modes: `document`, `conversation`, `teleexpertise`, `mail`, `mon_espace_sante`.",
+    )
+    document_type: Words = Field(default=(), description="Codes of the document's type, e.g. LOINC `11502-2`.")
+    directive: Annotated[Words, AfterValidator(_directives)] = Field(
+        default=(),
+        description="Directives that must be yes (`to_dmp`, `to_professionals`, `to_patient`…), or no or absent with `not ` in front.",
+    )
+
+
+class Route(Model):
+    """One line of routing: what matches `when` goes to every destination of `to`. All matching routes apply, each destination once."""
+
+    when: When = Field(default=When(), description="Which messages; without it, all.")
+    to: Words = Field(min_length=1, description="Names of destinations.")
+
+
+class Http(Model):
+    """The connector's own web server: status page, health, metrics, FHIR read API."""
+
+    enabled: bool = Field(default=True, description="Whether it runs.")
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address it listens on. Anything but loopback is open to the network: see `insecure`.",
+    )
+    port: Port = Field(default=8080, description="Port; 0 takes a free one and says which.")
+    insecure: str | None = Field(
+        default=None,
+        description="Why it may listen beyond loopback without TLS (e.g. `behind the hospital's reverse proxy`). Required then.",
+    )
+
+    @model_validator(mode="after")
+    def _loopback_or_reason(self) -> Http:
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.insecure:
+            raise ValueError(
+                "listens beyond loopback without TLS: say why in `insecure`, or keep 127.0.0.1 behind a proxy"
+            )
+        return self
+
+
+class Duplicates(Model):
+    """What is the same message again: sender (MSH-3, MSH-4) and control id (MSH-10)."""
+
+    window_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days within which a control id of a sender is not used for another message.",
+    )
+
+
+class Settings(Model):
+    """The settings of a site."""
+
+    site: Name = Field(description="Short name of the site; its mapping overlays bear it.")
+    environment: Literal["test", "production"] = Field(
+        description="`test` takes test identities only, `production` real ones only; there is no default: a mistake here sends test documents to patients."
+    )
+    data: Path = Field(
+        default=Path("var"), description="Where journal, documents and logs are kept; relative to the settings file."
+    )
+    database: str = Field(
+        default="", description="SQLAlchemy URL of the journal without password; by default a SQLite file in `data`."
+    )
+    database_password: SecretReference | None = Field(
+        default=None, description="Where the database's password is kept: `env:NAME` or `file:PATH`."
+    )
+    zone: Zone = Field(
+        default="Europe/Paris", description="Time zone of the site (IANA), for local times that bear none."
+    )
+    namespace: Oid = Field(
+        default="1.2.250.1.213.1.4.10.9", description="OID under which this site makes its own identifiers."
+    )
+    language: Literal["fr", "en"] = Field(
+        default="fr", description="Language of what partners read (error texts of acknowledgements) and of the logs."
+    )
+    base_url: str = Field(
+        default="", description="Public address of the FHIR API, written in full URLs; by default that of `http`."
+    )
+    mappings: Path | None = Field(
+        default=None,
+        description="Folder of the site's mapping overlays; by default `mappings` beside the settings file when it exists.",
+    )
+    terminology: Path | None = Field(
+        default=None,
+        description="Folder of the site's tables (a file replaces the product's of the same name); by default `terminology` beside the settings file.",
+    )
+    receivers: tuple[ReceiverSettings, ...] = Field(default=(), description="What listens.")
+    destinations: dict[Name, DestinationSettings] = Field(default={}, description="Where documents go, by name.")
+    routes: tuple[Route, ...] = Field(
+        default=(), description="Which message goes where. Without routes, every message goes to every destination."
+    )
+    matrix: Literal["literal", "tolerant"] = Field(
+        default="tolerant",
+        description="MSSanté directive matrix of the volet: `literal` refuses what it does not list, `tolerant` warns.",
+    )
+    duplicates: Duplicates = Field(default=Duplicates(), description="What is the same message again.")
+    defer_above: int = Field(
+        default=5_000_000,
+        ge=0,
+        description="Bytes above which a message is acknowledged once safe and understood afterwards; 0 = never.",
+    )
+    keep_days: int = Field(
+        default=0, ge=0, description="Days that settled messages are kept before they are forgotten; 0 = for ever."
+    )
+    http: Http = Field(default=Http(), description="The connector's own web server.")
