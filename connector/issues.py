@@ -142,6 +142,8 @@ class IssueCode(Enum):
     ANSWER_FOREIGN = ("207", "", "accusé d'un autre message (MSA-2), gardé à part", "acknowledgement of another message (MSA-2), kept apart")
     ANSWER_REFUSED = ("207", "", "refusé par la destination ({what})", "refused by the destination ({what})")
     NO_ROUTE = ("207", "", "aucune destination pour ce message", "no destination for this message")
+    ALREADY_DELIVERED = ("0", "", "déjà livré : rien n'est écrit de nouveau", "already delivered: nothing is written again")
+    NAME_TAKEN = ("207", "", "{what} : un autre contenu y porte déjà ce document et cette version", "{what}: other content is already there under this document and version")
     INTERNAL = ("207", "", "erreur interne ({what}) ; le message est gardé", "internal error ({what}); the message is kept")
 
     # fmt: on
