@@ -1,0 +1,352 @@
+"""FHIR datatypes to canonical values and back: one read/write pair a type, side by side (R4 §2.24, FR Core 2.1.0).
+
+A pair on a node takes a dict; what it does not read stays visible as unread. Canonical moments, identifiers and systems are those of
+`connector.exchange`; code systems are written as URIs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.exchange.identifiers import from_fhir, is_ins, is_oid, to_fhir
+from connector.exchange.people import Address, Concept, HumanName, Identifier, Period, Telecom
+from connector.fhir.primitives import (
+    moment_of,
+    period_of,
+    read_base64,
+    read_boolean,
+    read_datetime,
+    read_integer,
+    read_period,
+    read_sha1,
+    write_base64,
+    write_date,
+    write_datetime,
+    write_period,
+    write_same,
+    write_sha1,
+)
+from connector.issues import IssueCode, Severity
+from connector.mapping.language import Datatype, Run
+
+__all__ = [
+    "BIRTH_GIVEN",
+    "DATATYPES",
+    "EMAIL_TYPE",
+    "INSEE",
+    "RFC_3986",
+    "read_concept",
+    "read_document_id",
+    "read_identifier",
+    "system_uri",
+    "write_concept",
+    "write_document_id",
+    "write_identifier",
+]
+
+Node = dict[str, Any]
+
+FR_CORE = "https://hl7.fr/ig/fhir/core/StructureDefinition/"
+BIRTH_GIVEN = FR_CORE + "fr-core-patient-birth-list-given-name"
+INSEE = FR_CORE + "fr-core-address-insee-code"
+EMAIL_TYPE = FR_CORE + "fr-core-contact-point-email-type"
+MAIL_SYSTEM = "https://mos.esante.gouv.fr/NOS/TRE_R256-TypeMessagerie/FHIR/TRE-R256-TypeMessagerie"
+COG_COMMUNE = "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM"
+COG_COUNTRY = "https://mos.esante.gouv.fr/NOS/TRE_R20-Pays/FHIR/TRE-R20-Pays"
+RFC_3986 = "urn:ietf:rfc:3986"
+
+_ADDRESS_USES = frozenset({"home", "work", "temp", "old", "billing"})
+_CONTACT_USES = frozenset({"home", "work", "temp", "old", "mobile"})
+_CONTACT_SYSTEMS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
+
+
+# --- systems and codes -----------------------------------------------------------------------------------------------
+
+
+def system_uri(system: str, run: Run) -> str | None:
+    """The URI of a canonical code system; None with an issue for a local name that systems.csv does not know."""
+    systems = run.context.systems
+    uri: str | None
+    if systems is not None:
+        uri = systems.uri(system)
+    else:
+        uri = f"urn:oid:{system}" if is_oid(system) else system if ":" in system else None
+    if uri is None:
+        run.report(Severity.WARNING, IssueCode.MAP_CODE_SYSTEM)
+    return uri
+
+
+def _canonical(system: str, run: Run) -> str:
+    systems = run.context.systems
+    return str(systems.canonical(system)) if systems is not None else system.removeprefix("urn:oid:")
+
+
+def read_coding(node: Node, run: Run) -> Concept | None:
+    """Coding, R4 §2.24.0.7."""
+    code = node.get("code")
+    if not code:
+        return None
+    system = node.get("system")
+    return Concept(
+        code=code,
+        system=_canonical(system, run) if system else None,
+        display=node.get("display"),
+        version=node.get("version"),
+    )
+
+
+def write_coding(concept: Concept, node: Node, run: Run) -> None:
+    """Coding, R4 §2.24.0.7; `text` belongs to the CodeableConcept around it."""
+    if concept.system is not None and (uri := system_uri(concept.system, run)) is not None:
+        node["system"] = uri
+    if concept.version is not None:
+        node["version"] = concept.version
+    node["code"] = concept.code
+    if concept.display is not None:
+        node["display"] = concept.display
+
+
+def read_concept(node: Node, run: Run) -> Concept | None:
+    """CodeableConcept, R4 §2.24.0.8: its first coding that has a code. Text alone is no concept."""
+    for coding in node.get("coding", ()):
+        found = read_coding(coding, run)
+        if found is not None:
+            text = node.get("text")
+            if text is None:
+                return found
+            return Concept(
+                code=found.code, system=found.system, display=found.display, version=found.version, text=text
+            )
+    return None
+
+
+def write_concept(concept: Concept, node: Node, run: Run) -> None:
+    """CodeableConcept, R4 §2.24.0.8."""
+    coding: Node = {}
+    write_coding(concept, coding, run)
+    node["coding"] = [coding]
+    if concept.text is not None:
+        node["text"] = concept.text
+
+
+# --- identifiers -----------------------------------------------------------------------------------------------------
+
+
+def read_identifier(node: Node, run: Run) -> Identifier | None:
+    """Identifier, R4 §2.24.0.11, with the types of FR Core (fr-core-cs-v2-0203)."""
+    value = node.get("value")
+    if not value:
+        return None
+    kinds = node.get("type", {}).get("coding", ())
+    found = from_fhir(node.get("system"), value, kinds[0].get("code") if kinds else None)
+    authority = node.get("assigner", {}).get("display")
+    period = node.get("period")
+    if authority is None and period is None:
+        return found
+    return Identifier(
+        value=found.value,
+        system=found.system,
+        kind=found.kind,
+        authority=authority,
+        start=moment_of(period.get("start")) if period else None,
+        end=moment_of(period.get("end")) if period else None,
+    )
+
+
+def write_identifier(identifier: Identifier, node: Node, run: Run) -> None:
+    """Identifier; the current INS is `official` (fr-core-patient-ins), a former one `old`."""
+    fhir = to_fhir(identifier)
+    if is_ins(identifier):
+        node["use"] = "official" if identifier.end is None else "old"
+    if fhir.type is not None:
+        node["type"] = {"coding": [{"system": fhir.type_system, "code": fhir.type}]}
+    if fhir.system is not None:
+        node["system"] = fhir.system
+    node["value"] = fhir.value
+    if identifier.start is not None or identifier.end is not None:
+        node["period"] = period_of(identifier.start, identifier.end, run)
+    if identifier.authority is not None:
+        node["assigner"] = {"display": identifier.authority}
+
+
+def read_document_id(node: Node, run: Run) -> str | None:
+    """Identifier of a document to `root` or `root^extension` (XDS uniqueId; MHD maps: OID and UUID are URIs, root and extension apart)."""
+    value, system = node.get("value"), node.get("system")
+    if not value:
+        return None
+    if system in (None, RFC_3986):
+        return str(value.removeprefix("urn:oid:").removeprefix("urn:uuid:"))
+    return f"{system.removeprefix('urn:oid:')}^{value}"
+
+
+def write_document_id(identity: str, node: Node, run: Run) -> None:
+    """`root` or `root^extension` to an Identifier."""
+    root, caret, extension = identity.partition("^")
+    if caret:
+        node["system"] = f"urn:oid:{root}" if is_oid(root) else root
+        node["value"] = extension
+        return
+    if is_oid(root):
+        root = "urn:oid:" + root
+    elif len(root) == 36 and root.count("-") == 4:
+        root = "urn:uuid:" + root
+    node["system"] = RFC_3986
+    node["value"] = root
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+def _word(table: str, code: str | None, run: Run) -> str | None:
+    """The canonical word of a FHIR code; MAP_UNKNOWN_CODE when the table has none."""
+    if code is None or run.context.table is None:
+        return code
+    found: str | None = run.context.table(table).to_exchange("fhir", code)
+    if found is None:
+        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+    return found
+
+
+def _code(table: str, word: str | None, run: Run) -> str | None:
+    """The FHIR code of a canonical word; MAP_UNKNOWN_CODE when FHIR has none for it."""
+    if word is None or run.context.table is None:
+        return word
+    found = run.context.table(table).from_exchange("fhir", word)
+    if found is None:
+        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+        return None
+    return str(found.code)
+
+
+def _extension(node: Node, url: str) -> Node | None:
+    for extension in node.get("extension", ()):
+        if extension.get("url") == url:
+            return extension  # type: ignore[no-any-return]  # JSON
+    return None
+
+
+def read_name(node: Node, run: Run) -> HumanName | None:
+    """HumanName, R4 §2.24.0.12, with FR Core's list of given names of the birth certificate."""
+    extension = _extension(node, BIRTH_GIVEN)
+    name = HumanName(
+        use=_word("name-use", node.get("use"), run),
+        family=node.get("family"),
+        given=tuple(node.get("given", ())),
+        birth_given=extension.get("valueString") if extension else None,
+        prefix=" ".join(node["prefix"])
+        if len(node.get("prefix", ())) > 1
+        else next(iter(node.get("prefix", ())), None),
+        suffix=" ".join(node["suffix"])
+        if len(node.get("suffix", ())) > 1
+        else next(iter(node.get("suffix", ())), None),
+        text=node.get("text"),
+    )
+    return None if name == HumanName() else name
+
+
+def write_name(name: HumanName, node: Node, run: Run) -> None:
+    """HumanName."""
+    if name.birth_given is not None:
+        node["extension"] = [{"url": BIRTH_GIVEN, "valueString": name.birth_given}]
+    use = _code("name-use", name.use, run)
+    for key, value in (("use", use), ("text", name.text), ("family", name.family)):
+        if value is not None:
+            node[key] = value
+    if name.given:
+        node["given"] = list(name.given)
+    if name.prefix is not None:
+        node["prefix"] = [name.prefix]
+    if name.suffix is not None:
+        node["suffix"] = [name.suffix]
+
+
+def read_address(node: Node, run: Run) -> Address | None:
+    """Address, R4 §2.24.0.15, with the code officiel géographique (fr-core-address-insee-code)."""
+    extension = _extension(node, INSEE)
+    address = Address(
+        use=node.get("use"),
+        lines=tuple(node.get("line", ())),
+        city=node.get("city"),
+        district=node.get("district"),
+        postal_code=node.get("postalCode"),
+        country=node.get("country"),
+        insee=extension.get("valueCoding", {}).get("code") if extension else None,
+    )
+    return None if address == Address() else address
+
+
+def write_address(address: Address, node: Node, run: Run) -> None:
+    """Address; a use that FHIR does not have is left out (`birth` is said by the place it stands in)."""
+    if address.insee is not None:
+        # Codes 99… are countries (TRE_R20), the others communes (TRE_R13).
+        system = COG_COUNTRY if address.insee.startswith("99") else COG_COMMUNE
+        node["extension"] = [{"url": INSEE, "valueCoding": {"system": system, "code": address.insee}}]
+    if address.use in _ADDRESS_USES:
+        node["use"] = address.use
+    if address.lines:
+        node["line"] = list(address.lines)
+    for key, value in (
+        ("city", address.city),
+        ("district", address.district),
+        ("postalCode", address.postal_code),
+        ("country", address.country),
+    ):
+        if value is not None:
+            node[key] = value
+
+
+def read_contact(node: Node, run: Run) -> Telecom | None:
+    """ContactPoint, R4 §2.24.0.14; an e-mail typed MSSANTE is a secure mailbox (fr-core-contact-point-email-type)."""
+    value = node.get("value")
+    if not value:
+        return None
+    extension = _extension(node, EMAIL_TYPE)
+    secure = extension is not None and extension.get("valueCoding", {}).get("code") == "MSSANTE"
+    return Telecom(value=value, system="mssante" if secure else node.get("system"), use=node.get("use"))
+
+
+def write_contact(telecom: Telecom, node: Node, run: Run) -> None:
+    """ContactPoint."""
+    if telecom.system == "mssante":
+        coding = {"system": MAIL_SYSTEM, "code": "MSSANTE"}
+        node["extension"] = [{"url": EMAIL_TYPE, "valueCoding": coding}]
+        node["system"] = "email"
+    elif telecom.system is not None:
+        # cpt-2: a value needs a system; a word that FHIR does not have is `other`.
+        node["system"] = telecom.system if telecom.system in _CONTACT_SYSTEMS else "other"
+    node["value"] = telecom.value
+    if telecom.use in _CONTACT_USES:
+        node["use"] = telecom.use
+
+
+def read_mailbox(node: Node, run: Run) -> str | None:
+    """The address of a secure mailbox; None for another contact."""
+    found = read_contact(node, run)
+    return found.value if found is not None and found.system == "mssante" else None
+
+
+def write_mailbox(value: str, node: Node, run: Run) -> None:
+    """A secure mailbox."""
+    write_contact(Telecom(value=value, system="mssante", use="work"), node, run)
+
+
+DATATYPES: dict[str, Datatype] = {
+    each.name: each
+    for each in (
+        Datatype("identifier", read_identifier, write_identifier, node=True, value=Identifier),
+        Datatype("document-id", read_document_id, write_document_id, node=True, value=str),
+        Datatype("coding", read_coding, write_coding, node=True, value=Concept),
+        Datatype("concept", read_concept, write_concept, node=True, value=Concept),
+        Datatype("name", read_name, write_name, node=True, value=HumanName),
+        Datatype("address", read_address, write_address, node=True, value=Address),
+        Datatype("contact", read_contact, write_contact, node=True, value=Telecom),
+        Datatype("mailbox", read_mailbox, write_mailbox, node=True, value=str),
+        Datatype("period", read_period, write_period, node=True, value=Period),
+        Datatype("datetime", read_datetime, write_datetime, node=False, value=str),
+        Datatype("date", read_datetime, write_date, node=False, value=str),
+        Datatype("base64", read_base64, write_base64, node=False, value=bytes),
+        Datatype("sha1", read_sha1, write_sha1, node=False, value=str),
+        Datatype("boolean", read_boolean, write_same, node=False, value=bool),
+        Datatype("integer", read_integer, write_same, node=False, value=int),
+    )
+}
