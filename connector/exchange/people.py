@@ -117,10 +117,12 @@ class Party(Model, frozen=True):
     """Somebody in a role: a person (`name`), an application (`device`), or an organisation alone.
 
     `role` is what the format calls it there (XDS author role, PRT-4 SB/RCT, participant type); `function` the JDV_J47 code;
-    `specialty` profession and specialty (JDV_J01); `mssante` the secure mailbox (PRT-15.4).
+    `specialty` profession and specialty (JDV_J01); `mssante` the secure mailbox (PRT-15.4); `role_class` the RoleClass that a CDA
+    gives an informant or participant (ECON, NOK, CAREGIVER, PROV, AGNT…).
     """
 
     role: str | None = None
+    role_class: str | None = None
     function: Concept | None = None
     time: Moment | None = None
     period: Period | None = None
