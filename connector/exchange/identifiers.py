@@ -258,10 +258,10 @@ def from_cda(root: str, extension: str | None) -> Identifier:
 def normalise(identifier: Identifier) -> Number:
     """Which register and which bare number, whatever the writing: FINEG 300017985 and IDNST 1300017985 are both FINESS 300017985.
 
-    A number of no known register comes back under its system (or kind) unchanged.
+    A number of no known register comes back under its system, else its authority's name, else "", unchanged.
     """
     kind, system, value = identifier.kind, identifier.system, identifier.value.replace(" ", "")
-    if system in INS_OIDS:
+    if is_ins(identifier):
         return Number("INS", value)
     if kind in _REGISTERS:
         register = "FINESS" if kind in ("FINEG", "FINEJ") else kind
@@ -275,7 +275,7 @@ def normalise(identifier: Identifier) -> Number:
         return _without_prefix(value, _PS_PREFIXES, "IDNPS")
     if system == STRUCT_IDNAT or (system is None and kind == "IDNST"):
         return _without_prefix(value, _STRUCT_PREFIXES, "IDNST")
-    return Number(system or kind or "", value)
+    return Number(system or identifier.authority or "", value)
 
 
 def _without_prefix(value: str, prefixes: dict[str, tuple[str, int]], family: str) -> Number:
