@@ -89,7 +89,7 @@ def _settings(
     report = _Report(located, source)
     for place in literal_secrets(located.data):
         report.add(place, _LITERAL)
-    data = {key: value for key, value in located.data.items() if value is not None}
+    data = dict(located.data)
     _lay_environment(data, os.environ if environ is None else environ, report)  # noqa: TID251 - the one reader
     settings: Settings | None = None
     try:
@@ -144,13 +144,19 @@ def _rooted(data: dict[str, Any], base: Path, receivers: Kinds, destinations: Ki
 
 def _rooted_endpoint(entry: Any, base: Path, models: Kinds) -> Any:
     model = models.get(str(entry.get("kind"))) if isinstance(entry, Mapping) else None
-    if model is None:
-        return entry
-    paths = {name for name, field in model.model_fields.items() if Path in _types(field.annotation)}
-    return {
-        name: str((base / value).absolute()) if name in paths and isinstance(value, str) else value
-        for name, value in entry.items()
-    }
+    return entry if model is None else _rooted_fields(entry, base, model)
+
+
+def _rooted_fields(entry: Mapping[str, Any], base: Path, model: type[BaseModel]) -> dict[str, Any]:
+    rooted = dict(entry)
+    for name, field in model.model_fields.items():
+        value = entry.get(name)
+        if isinstance(value, str) and Path in _types(field.annotation):
+            rooted[name] = str((base / value).absolute())
+        for inner in _models(field.annotation):
+            if isinstance(value, Mapping):
+                rooted[name] = _rooted_fields(value, base, inner)
+    return rooted
 
 
 def _types(annotation: Any) -> list[Any]:

@@ -71,14 +71,16 @@ def test_the_environment_has_no_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("site: a\nsite: b\n", 2, "given twice (first in line 1)"),
-        ("a: &x [1]\nb: *x\n", 1, "anchors and aliases"),
-        ("a: !!python/object:os.system x\n", 1, "tags"),
-        ("a: [1, 2\n", 2, "not YAML"),
+        ("site: a\nsite: b\n", 2, "stands twice (first on line 1)"),
+        ("a: &x [1]\nb: *x\n", 1, "an anchor"),
+        ("a: !!python/object:os.system x\n", 1, "a tag"),
+        ("a: [1, 2\n", 2, "YAML: "),
         ("- a\n", 1, "names with values"),
-        ("a: !!int 5\n", 1, "tags"),
-        ("? [a]\n: b\n", 1, "a key is a plain word"),
-        ("a: \x00\n", 1, "not YAML"),
+        ("a: !!int 5\n", 1, "a tag"),
+        ("a: b\n---\nc: d\n", 3, "second one begins here"),
+        ("a:\n", 1, "a value is missing"),
+        ("? [a]\n: b\n", 1, "a key must be text"),
+        ("a: \x00\n", 1, "YAML: "),
     ],
 )
 def test_yaml_that_is_not_plain_is_refused_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -92,7 +94,7 @@ def test_an_alias_bomb_is_refused_before_it_expands(tmp_path: Path) -> None:
         f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
         for before, name in zip("abcdefgh", "bcdefghi", strict=True)
     )
-    assert "anchors" in mistakes(tmp_path, bomb)[0][1]
+    assert "an anchor" in mistakes(tmp_path, bomb)[0][1]
 
 
 @pytest.mark.parametrize("word", ["NO", "012", "1e3", "2026-01-01", "12:30"])
