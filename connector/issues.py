@@ -106,6 +106,7 @@ class IssueCode(Enum):
     CDA_VALUE = ("103", "", "valeur du CDA hors de la règle ; attendu : {expected}", "CDA value outside the rule; expected: {expected}")
     CDA_TWO_PATIENTS = ("198", "906", "plus d'un recordTarget", "more than one recordTarget")
     CDA_BODY = ("102", "", "corps du document : {expected}", "body of the document: {expected}")
+    CDA_NULL_FLAVOR = ("0", "", "valeur absente, avec sa raison (nullFlavor)", "value absent, with its reason (nullFlavor)")
     CDA_ACTIVE_CONTENT = ("0", "", "contenu actif ou référence externe, jamais suivi : {what}", "active content or external reference, never followed: {what}")
 
     # --- identity

@@ -24,6 +24,8 @@ NAMESPACES = {
     "xml": "http://www.w3.org/XML/1998/namespace",
 }
 
+_PIECE = 1 << 20
+_PAD = ord("=")
 _BLANKS = b" \t\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
@@ -47,6 +49,43 @@ class Base64Text:
 
     def __hash__(self) -> int:
         return hash(bytes(self.view))
+
+    def head(self, size: int = 1024) -> bytes:
+        """The first bytes, after the whole text was found to be base64; decodes piece by piece, so that a large body costs no memory.
+
+        Raises ValueError like `decode`.
+        """
+        first, rest, padded = b"", b"", False
+        for start in range(0, len(self.view), _PIECE):
+            part = self.view[start : start + _PIECE]
+            try:
+                if rest or padded:
+                    raise ValueError
+                decoded, padded = pybase64.b64decode(part, validate=True), part[-1] == _PAD
+            except ValueError:
+                decoded, rest, padded = self._piece(start, rest, padded)
+            first = first or decoded[:size]
+        if rest:
+            raise ValueError(f"base64 incomplete at offset {len(self.view)}")
+        return bytes(first)
+
+    def _piece(self, start: int, rest: bytes, padded: bool) -> tuple[bytes, bytes, bool]:
+        """One piece whose white space must go first: what it decodes to, what is left of its last group, whether padding was met."""
+        part = bytes(self.view[start : start + _PIECE])
+        piece = rest + part.translate(None, _BLANKS)
+        whole = len(piece) - len(piece) % 4
+        if not piece:
+            return b"", b"", padded
+        stray = piece.translate(None, _ALPHABET)
+        if stray:
+            raise ValueError(f"not base64 at offset {start + part.find(stray[:1])}")
+        try:
+            if padded:
+                raise ValueError
+            decoded = bytes(pybase64.b64decode(piece[:whole], validate=True))
+        except ValueError:
+            raise ValueError(f"not base64 at offset {start}") from None
+        return decoded, piece[whole:], piece[whole - 1 : whole] == b"="
 
     def decode(self) -> bytes:
         """The bytes. White space is passed over; ValueError with the offset of the first other thing that is not base64."""
