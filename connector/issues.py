@@ -123,7 +123,7 @@ class IssueCode(Enum):
 
     # --- directives
     DIRECTIVE_MISSING = ("101", "", "directive obligatoire absente : {expected}", "required directive missing: {expected}")
-    DIRECTIVE_MATRIX = ("0", "", "combinaison hors de la matrice MSSanté du volet (regles-gestion-mssante)", "combination outside the MSSanté matrix of the volet (regles-gestion-mssante)")
+    DIRECTIVE_MATRIX = ("207", "906", "combinaison hors de la matrice MSSanté du volet (regles-gestion-mssante)", "combination outside the MSSanté matrix of the volet (regles-gestion-mssante)")
     DIRECTIVE_CONFLICT = ("207", "906", "directives contradictoires : {left} et {right}", "contradictory directives: {left} and {right}")
     RECIPIENT_MISSING = ("101", "", "destinataire absent : {expected}", "recipient missing: {expected}")
     SENDER_MISSING = ("101", "", "PRT SB obligatoire pour {what}", "PRT SB required for {what}")
