@@ -15,6 +15,9 @@ from typing import Any
 
 import msgspec
 
+from connector.cda.body import body as unstructured_body
+from connector.cda.document import is_cda
+from connector.cda.sniff import extension
 from connector.exchange.documents import Content, Document
 from connector.exchange.identifiers import ins_of
 from connector.exchange.model import Exchange
@@ -37,11 +40,6 @@ _RESERVED = re.compile(
     r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z)", re.IGNORECASE
 )  # names that Windows shares cannot hold
 _OUTSIDE = re.compile(r"[^A-Za-z0-9.-]+")
-
-_SUFFIXES = {
-    "application/pdf": "pdf", "text/xml": "xml", "application/xml": "xml", "text/plain": "txt", "text/html": "html", "text/rtf": "rtf",
-    "application/rtf": "rtf", "image/jpeg": "jpg", "image/png": "png", "image/tiff": "tif", "image/gif": "gif", "application/dicom": "dcm",
-}  # fmt: skip
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +116,7 @@ def _document_drop(
     files: list[tuple[str, bytes]] = []
     described: list[dict[str, Any]] = []
     for role, content in _contents(document, body=body):
-        files.append((f"{role}.{_suffix(content)}", content.data or b""))
+        files.append((f"{role}.{extension(content.media_type)}", content.data or b""))
         described.append(_described(role, *files[-1], content.media_type or ""))
     for name, data in carried:
         files.append((name, data))
@@ -139,8 +137,19 @@ def _document_drop(
 def _contents(document: Document, *, body: bool) -> Iterator[tuple[str, Content]]:
     if document.content is not None and document.content.data is not None:
         yield "document", document.content
-    if body and document.body is not None and document.body.data is not None:
-        yield "body", document.body
+    inner = _body(document) if body else None
+    if inner is not None and inner.data is not None:
+        yield "body", inner
+
+
+def _body(document: Document) -> Content | None:
+    """The unstructured body: as it was read, else decoded from the CDA now."""
+    if document.body is not None and document.body.data is not None:
+        return document.body
+    whole = document.content
+    return (
+        unstructured_body(whole.data).value if whole is not None and whole.data is not None and is_cda(whole) else None
+    )
 
 
 def _operation(exchange: Exchange, document: Document) -> str:
@@ -166,10 +175,6 @@ def _described(role: str, name: str, data: bytes, media_type: str) -> dict[str, 
         "size": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-
-
-def _suffix(content: Content) -> str:
-    return _SUFFIXES.get((content.media_type or "").partition(";")[0].strip().lower(), "bin")
 
 
 def _common(exchange: Exchange | None) -> dict[str, Any]:
