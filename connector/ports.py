@@ -32,6 +32,7 @@ __all__ = [
     "JournalUnavailable",
     "Judge",
     "MessageState",
+    "OwnershipLost",
     "Peeked",
     "Policy",
     "Receipt",
@@ -75,6 +76,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     message_id: int
     duplicate: bool = False
     answers: tuple[bytes, ...] = ()
+    possible_duplicate_of: int | None = None  # an earlier message holds the same document under another control id
 
 
 class Judge(Protocol):
@@ -100,6 +102,10 @@ class Judge(Protocol):
         """The entry of a message that uses an earlier MSH-10 with other bytes: REFUSED, AE 205."""
         ...
 
+    def broken(self, inbound: Inbound, digest: str, now: str, what: str) -> Entry:
+        """The entry of a message that our own code failed on: PARKED, AE 207 with INTERNAL (`what`: the kind of error and its place in our code)."""
+        ...
+
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery taken by this node: all that a sender needs. `attempts` counts earlier tries; `resent` = perhaps sent before."""
@@ -110,6 +116,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     attempts: int
     resent: bool
+    in_flight: bool = False  # it was being sent when its node went away: nobody knows whether it arrived
     control_id: str
     type: str
     raw: bytes
@@ -145,6 +152,10 @@ class DeliveryFailed(Exception):
         self.answer = answer
         self.sent = sent
         self.park = park
+
+
+class OwnershipLost(Exception):
+    """This node may no longer send this delivery (another node has its lane, or it was cancelled): raised by `before_send`, passed on by senders."""
 
 
 class DuplicateControlId(Exception):
@@ -231,24 +242,35 @@ class Journal(Protocol):
         """Make the entry durable in one commit (group commit). Duplicates are judged again inside it. Raises DuplicateControlId, JournalUnavailable."""
         ...
 
-    async def settle_verdict(self, message_id: int, entry: Entry) -> None:
-        """Give a RECEIVED message its verdict, Exchange and deliveries (enhanced mode and large messages)."""
+    async def settle_verdict(self, message_id: int, entry: Entry) -> tuple[bytes, ...]:
+        """Give a RECEIVED message its verdict, Exchange and deliveries (enhanced mode and large messages); returns the answers still owed.
+
+        REFUSED and PARKED messages are judged anew by it; one that is TRANSLATED keeps its verdict.
+        """
+        ...
+
+    async def unjudged(self, after: int, limit: int) -> Sequence[tuple[int, Inbound]]:
+        """RECEIVED messages with an id above `after`: their verdict was not reached before the last stop."""
+        ...
+
+    async def inbound(self, message_id: int) -> Inbound | None:
+        """A message as it was received, to judge it again."""
         ...
 
     async def answered(self, message_id: int, told: bool) -> None:
         """The owed answer was written (told) or the sender was gone (untold). May be batched: losing it only costs a repeated answer."""
         ...
 
-    async def claim(self, limit: int) -> Sequence[tuple[int, str, str]]:
-        """Take up to `limit` due lanes: (lane id, destination, key). A lane is owned until `release`."""
+    async def claim(self, destination: str, limit: int) -> Sequence[tuple[int, str, str]]:
+        """Take up to `limit` due lanes of a destination: (lane id, destination, key). A lane is owned until `idle` or `release`."""
         ...
 
     async def fetch(self, lane_id: int, limit: int) -> tuple[int, Sequence[Claimed]]:
-        """The lane's version and its next open deliveries in order."""
+        """The lane's version and its next open deliveries in order; version -1 when the lane is not in this node's hands any more."""
         ...
 
     async def sending(self, delivery_id: int) -> bool:
-        """Stamp sent_at right before the first byte; False when this node no longer owns the lane."""
+        """Stamp sent_at right before the first byte; False when this node no longer owns the lane or the delivery was cancelled."""
         ...
 
     async def done(self, delivery_id: int, receipt: Receipt) -> bool:
@@ -265,20 +287,25 @@ class Journal(Protocol):
         answer: bytes,
         wait: float | None,
         state: DeliveryState,
+        ambiguous: bool = False,
     ) -> None:
-        """Keep the failure; `wait` seconds until the lane is due again; state FAILED keeps the head, REJECTED or PARKED lets the next one go."""
+        """Keep the failure (`ambiguous`: the next try may be a repetition); `wait` seconds until the lane is due again; state FAILED keeps the head, REJECTED or PARKED lets the next one go."""
         ...
 
     async def idle(self, lane_id: int, version: int) -> bool:
-        """Put the lane to sleep if nothing came meanwhile."""
+        """Put the lane to sleep and give it up, if nothing came meanwhile."""
         ...
 
     async def release(self, lane_id: int) -> None:
         """Give the lane up."""
         ...
 
-    async def wait_for_work(self, longest: float) -> None:
-        """Return when something may be due, at the latest after `longest` seconds."""
+    async def wait_for_work(self, destination: str, longest: float) -> None:
+        """Return when something may be due for the destination, at the latest after `longest` seconds."""
+        ...
+
+    def wake(self, destination: str) -> None:
+        """Let `wait_for_work` of the destination return: a lane was put off or given up."""
         ...
 
     def still_owner(self) -> bool:

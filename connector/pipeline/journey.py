@@ -61,6 +61,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[bytes, ...] = ()  # the ACKs owed, as they will be written; none when none was asked for
     deliveries: tuple[Delivery, ...] = ()
     possible_duplicate_of: int | None = None
+    conflicts_with: int | None = None  # the earlier message whose MSH-10 this one uses with other bytes (set by intake)
 
 
 class Peeked(msgspec.Struct, frozen=True, kw_only=True):

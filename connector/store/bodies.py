@@ -1,0 +1,123 @@
+"""The bodies behind the rows: raw bytes, Exchange with its documents, large contents; a small memory of what was just recorded."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from connector.exchange.model import Exchange
+from connector.store.carving import Part, attach
+from connector.store.content import ContentFiles
+from connector.store.database import Database
+from connector.store.tables import content, message
+
+__all__ = ["Bodies", "Body", "Recent"]
+
+log = logging.getLogger(__name__)
+
+_exchange = msgspec.json.Decoder(Exchange).decode
+_parts = msgspec.json.Decoder(tuple[Part, ...]).decode
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A message's bytes and its Exchange with documents."""
+
+    raw: bytes
+    exchange: Exchange | None
+
+
+class Recent:
+    """What was just recorded and is about to be delivered, so that the common path reads nothing back. Bounded in bytes; losing it costs a read."""
+
+    def __init__(self, limit: int = 32 << 20, largest: int = 4 << 20) -> None:
+        self._limit = limit
+        self._largest = largest
+        self._size = 0
+        self._kept: OrderedDict[int, tuple[Body, int, int]] = OrderedDict()
+
+    def put(self, message_id: int, body: Body, deliveries: int) -> None:
+        """Keep until that many deliveries are settled."""
+        size = 3 * len(body.raw) + 2000
+        if not deliveries or size > self._largest:
+            return
+        self._kept[message_id] = (body, size, deliveries)
+        self._size += size
+        while self._size > self._limit:
+            _, (_, old, _) = self._kept.popitem(last=False)
+            self._size -= old
+
+    def get(self, message_id: int) -> Body | None:
+        """The body, when it is still here."""
+        found = self._kept.get(message_id)
+        return found[0] if found else None
+
+    def settled(self, message_id: int) -> None:
+        """One of its deliveries is settled."""
+        found = self._kept.get(message_id)
+        if found is None:
+            return
+        body, size, left = found
+        if left > 1:
+            self._kept[message_id] = (body, size, left - 1)
+        else:
+            del self._kept[message_id]
+            self._size -= size
+
+
+class Bodies:
+    """Reads bodies on the reading connections. Blocking: called in threads."""
+
+    def __init__(self, database: Database, files: ContentFiles | None) -> None:
+        self._database = database
+        self._files = files
+
+    def of(self, message_ids: Sequence[int]) -> dict[int, Body]:
+        """The bodies of messages, by id, without those whose content is missing or damaged."""
+        columns = (message.c.id, message.c.digest, message.c.raw, message.c.exchange, message.c.contents)
+        with self._database.engine.connect() as connection:
+            rows = connection.execute(sa.select(*columns).where(message.c.id.in_(message_ids))).all()
+            found = {}
+            for row in rows:
+                try:
+                    found[row.id] = self._body(connection, row.digest, row.raw, row.exchange, row.contents)
+                except OSError as error:
+                    log.error("message %d: %s", row.id, type(error).__name__)
+            return found
+
+    def raw(self, message_id: int) -> bytes | None:
+        """The bytes as received, or None."""
+        with self._database.engine.connect() as connection:
+            row = connection.execute(
+                sa.select(message.c.digest, message.c.raw).where(message.c.id == message_id)
+            ).one_or_none()
+            return None if row is None else self._raw(connection, row.digest, row.raw)
+
+    def content(self, digest: str) -> bytes:
+        """A content by digest."""
+        with self._database.engine.connect() as connection:
+            return self._content(connection, digest)
+
+    def _raw(self, connection: sa.Connection, digest: str, raw: bytes | None) -> bytes:
+        return self._content(connection, digest) if raw is None else bytes(raw)
+
+    def _body(
+        self, connection: sa.Connection, digest: str, raw: bytes | None, exchange: bytes | None, parts: bytes
+    ) -> Body:
+        whole = self._raw(connection, digest, raw)
+        if exchange is None:
+            return Body(whole, None)
+        read: Callable[[str], bytes] = lambda wanted: self._content(connection, wanted)  # noqa: E731
+        return Body(whole, attach(whole, _exchange(exchange), _parts(parts), read))
+
+    def _content(self, connection: sa.Connection, digest: str) -> bytes:
+        found: Any = connection.execute(sa.select(content.c.body).where(content.c.sha256 == digest)).scalar()
+        if found is not None:
+            return bytes(found)
+        if self._files is None:
+            raise FileNotFoundError(f"content {digest} is in no row and there is no folder of contents")
+        return self._files.read(digest)

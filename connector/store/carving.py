@@ -1,0 +1,121 @@
+"""Where the bytes of an Exchange's documents are: most stand in the raw message or in another document as base64, and are found there again.
+
+So a document is kept once, not three times (message, CDA, PDF inside the CDA); what is nowhere else becomes a content of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import pybase64
+
+from connector.exchange.documents import Content, Document
+from connector.exchange.model import Exchange
+from connector.store.content import sha256
+
+__all__ = ["Carved", "Part", "attach", "detach"]
+
+_PROBE = 48  # bytes; 64 characters of base64 find the place
+_STEP = 48 * 1024  # compared piecewise: no second copy of a large document
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """The bytes with this digest are base64 in `parent` (a digest; "" is the raw message) at `offset`; `length` 0: a content of its own."""
+
+    sha256: str
+    parent: str = ""
+    offset: int = 0
+    length: int = 0
+
+
+class Carved(msgspec.Struct, frozen=True):
+    """An Exchange without document bytes, where they are, and those that must be kept as contents of their own."""
+
+    exchange: Exchange
+    parts: tuple[Part, ...]
+    apart: Mapping[str, bytes]
+
+
+def detach(raw: bytes, exchange: Exchange) -> Carved:
+    """Take the document bytes out. The Content keeps or gets its `sha256`, by which `attach` finds them again."""
+    parts: dict[str, Part] = {}
+    apart: dict[str, bytes] = {}
+
+    def take(content: Content | None, holders: tuple[tuple[str, bytes], ...]) -> Content | None:
+        if content is None or content.data is None:
+            return content
+        digest = content.sha256 or sha256(content.data)
+        if digest not in parts:
+            parts[digest] = part = _find(digest, content.data, holders)
+            if not part.length:
+                apart[digest] = content.data
+        return msgspec.structs.replace(content, data=None, sha256=digest)
+
+    def strip(document: Document) -> Document:
+        outer = take(document.content, (("", raw),))
+        holders: tuple[tuple[str, bytes], ...] = (("", raw),)
+        if outer is not None and document.content is not None and document.content.data is not None:
+            holders = ((outer.sha256 or "", document.content.data), *holders)
+        inner = take(document.body, holders)
+        if outer is document.content and inner is document.body:
+            return document
+        return msgspec.structs.replace(document, content=outer, body=inner)
+
+    documents = tuple([strip(document) for document in exchange.documents])
+    if not parts:
+        return Carved(exchange, (), {})
+    return Carved(msgspec.structs.replace(exchange, documents=documents), tuple(parts.values()), apart)
+
+
+def attach(raw: bytes, exchange: Exchange, parts: tuple[Part, ...], read: Callable[[str], bytes]) -> Exchange:
+    """Give the documents their bytes again; `read` gives a content by digest."""
+    where = {part.sha256: part for part in parts}
+    found: dict[str, bytes] = {}
+
+    def bytes_of(digest: str) -> bytes:
+        if digest not in found:
+            part = where[digest]
+            if not part.length:
+                found[digest] = read(digest)
+            else:
+                holder = raw if not part.parent else bytes_of(part.parent)
+                view = memoryview(holder)[part.offset : part.offset + part.length]
+                found[digest] = pybase64.b64decode(view, validate=True)
+        return found[digest]
+
+    def fill(content: Content | None) -> Content | None:
+        if content is None or content.data is not None or content.sha256 not in where:
+            return content
+        return msgspec.structs.replace(content, data=bytes_of(content.sha256))
+
+    if not parts:
+        return exchange
+    return msgspec.structs.replace(
+        exchange,
+        documents=tuple(
+            msgspec.structs.replace(document, content=fill(document.content), body=fill(document.body))
+            for document in exchange.documents
+        ),
+    )
+
+
+def _find(digest: str, data: bytes, holders: tuple[tuple[str, bytes], ...]) -> Part:
+    for parent, holder in holders:
+        if len(holder) * 3 < len(data) * 4 or len(data) < _PROBE:
+            continue
+        offset = holder.find(pybase64.b64encode(data[:_PROBE]))
+        if offset >= 0 and (length := _same(holder, offset, data)):
+            return Part(digest, parent, offset, length)
+    return Part(digest)
+
+
+def _same(holder: bytes, offset: int, data: bytes) -> int:
+    """The length of the base64 of `data` when it stands in `holder` at `offset`, else 0."""
+    view, position = memoryview(data), offset
+    for start in range(0, len(data), _STEP):
+        piece = pybase64.b64encode(view[start : start + _STEP])
+        if not holder.startswith(piece, position):
+            return 0
+        position += len(piece)
+    return position - offset

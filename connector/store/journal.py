@@ -1,0 +1,430 @@
+"""The journal: `connector.ports.Journal` on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from connector.issues import Issue, IssueCode, Severity
+from connector.ports import (
+    Claimed,
+    Clock,
+    DeliveryState,
+    DuplicateControlId,
+    Entry,
+    Inbound,
+    JournalUnavailable,
+    Receipt,
+    Recorded,
+)
+from connector.store.acts import Acts
+from connector.store.bodies import Bodies, Body, Recent
+from connector.store.content import ContentFiles
+from connector.store.database import Database
+from connector.store.keeping import Keeping
+from connector.store.lanes import Lanes, Settled, Waiting
+from connector.store.listening import Listener
+from connector.store.migrations import migrate
+from connector.store.ownership import AdvisoryBuckets, OneProcess, boot_seconds, guard_session
+from connector.store.preparing import identity_of, prepare
+from connector.store.reading import Reading
+from connector.store.recording import Again, Recording, verdict_on
+from connector.store.times import Timeline
+from connector.store.writer import Writer, unavailable
+
+__all__ = ["SqlJournal"]
+
+log = logging.getLogger(__name__)
+
+_DAY = 86_400.0
+_READ_AHEAD = 8 << 20  # bytes of bodies that one lane brings into memory at once
+_FLUSH = 0.2  # seconds that the notes of `answered` wait for company
+
+
+class SqlJournal:
+    """Messages, verdicts, deliveries and answers behind one writer (SQLite) or two (PostgreSQL: ingest, and the owner of the lanes).
+
+    `contents` is the folder of large bodies; without it they are rows (several nodes that share only PostgreSQL).
+    `freeze` seconds without a word from this node end its owner session (PostgreSQL).
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock, contents: Path | None = None, window_days: float = 90.0, freeze: float = 8.0
+    ) -> None:
+        self.database = Database(url)
+        if self.database.lite and contents is None:
+            contents = self.database.path.with_name(self.database.path.name + ".contents")
+        self.files = ContentFiles(contents) if contents is not None else None
+        self._keeping = Keeping(self.files)
+        self.bodies = Bodies(self.database, self.files)
+        self.timeline = Timeline(clock)
+        self._freeze = freeze
+        self._seen = boot_seconds()
+        self._running = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._recording = Recording(self.database.dialect, window_days * _DAY, self._announce)
+        self._acts = Acts(self.database.dialect, self._recording, self.timeline.now)
+        self._reading = Reading(self.database, self._recording, self.timeline.now)
+        self._buckets = (
+            OneProcess(self.database.dialect)
+            if self.database.lite
+            else AdvisoryBuckets(self.database.dialect, self._run_on_owner)
+        )
+        self._lanes = Lanes(self.database.dialect, self._buckets, self.timeline.now, self._recording.bodies_of)
+        self._ingest, self._owner = self._writers()
+        self._listener: Listener | None = None
+        self._recent = Recent()
+        self._ahead: dict[int, tuple[int, list[Waiting]]] = {}
+        self._flight: dict[int, Waiting] = {}
+        self._read: dict[int, tuple[int, ...]] = {}  # the deliveries of `_flight` by lane
+        self._work: dict[str, asyncio.Event] = {}
+        self._told: dict[int, bool] = {}
+
+    # --- life
+
+    async def start(self) -> None:
+        """Lock, migrate, open. Raises JournalLocked, JournalDamaged. Nothing is scanned: what was in flight at a crash is seen when its lane is next read."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._open)
+        self._running = True
+
+    async def stop(self) -> None:
+        """Flush and close; what was submitted before is made durable."""
+        if not self._running:
+            return
+        await self._flush()
+        self._running = False
+        await asyncio.to_thread(self._shut)
+
+    def still_owner(self) -> bool:
+        """Ask right before the first byte leaves: the owner session answered recently, so PostgreSQL cannot have given the lane away."""
+        return self._running and (self.database.lite or boot_seconds() - self._seen < self._freeze - 1.0)
+
+    # --- ingest
+
+    async def find(self, sender: str, control_id: str, digest: str) -> Recorded | None:
+        """An earlier message of this identity within the window, or None. Raises DuplicateControlId, JournalUnavailable."""
+        identity = identity_of(sender, control_id)
+        if identity is None:
+            return None
+        try:
+            earlier = await self._reading.earlier(identity)
+        except Exception as error:
+            raise _translated(error) from error
+        if not earlier:
+            return None
+        verdict = verdict_on(earlier, digest)
+        if isinstance(verdict, DuplicateControlId):
+            raise verdict
+        return verdict
+
+    async def record(self, entry: Entry) -> Recorded:
+        """One commit for everything. Raises DuplicateControlId, JournalUnavailable; returns the earlier message for the same bytes."""
+        prepared = await self._keeping.entry(prepare(entry, self.timeline.now()))
+        while True:
+            result = await self._ingest.submit("record", prepared)
+            if not isinstance(result, Again):
+                break
+        recorded: Recorded = result
+        if not recorded.duplicate:
+            self._recent.put(recorded.message_id, Body(entry.inbound.raw, entry.exchange), len(entry.deliveries))
+        return recorded
+
+    async def settle_verdict(self, message_id: int, entry: Entry) -> tuple[bytes, ...]:
+        """Give a message that is RECEIVED (or PARKED, REFUSED: judged anew) its verdict; returns the answers still owed. Once: later calls return nothing."""
+        prepared = await self._keeping.entry(prepare(entry, self.timeline.now()), raw=False)
+        owed: tuple[bytes, ...] = await self._ingest.submit("verdict", (message_id, prepared, entry.answers))
+        return owed
+
+    async def unjudged(self, after: int, limit: int) -> Sequence[tuple[int, Inbound]]:
+        """Messages that are RECEIVED with an id above `after`: their verdict was not reached before the last stop."""
+        return await self._reading.unjudged(after, limit, self.bodies)
+
+    async def inbound(self, message_id: int) -> Inbound | None:
+        """A message as it was received, or None for an unknown id."""
+        return await asyncio.to_thread(self._reading.inbound, message_id, self.bodies)
+
+    async def answered(self, message_id: int, told: bool) -> None:
+        """Note that the answer was written or not; collected for a moment, durable a little later."""
+        if not self._told and self._loop is not None:
+            self._loop.call_later(_FLUSH, lambda: asyncio.ensure_future(self._flush()))
+        self._told[message_id] = told
+
+    # --- lanes
+
+    async def claim(self, destination: str, limit: int, depth: int = 8) -> Sequence[tuple[int, str, str]]:
+        """Take up to `limit` due lanes of a destination: (lane id, destination, key). Owned until `idle` or `release`."""
+        found = []
+        for hold, version, waiting in await self._owner.submit("claim", (destination, limit, depth)):
+            self._ahead[hold.lane_id] = (version, waiting)
+            found.append((hold.lane_id, hold.destination, hold.key))
+        return found
+
+    async def fetch(self, lane_id: int, limit: int) -> tuple[int, Sequence[Claimed]]:
+        """The lane's version and its next open deliveries in order; version -1 when the lane is not in hand. Raises JournalUnavailable."""
+        ahead = self._ahead.pop(lane_id, None)
+        version, waiting = ahead if ahead is not None else await self._owner.submit("fetch", (lane_id, limit))
+        hold = self._lanes.held.get(lane_id)
+        if hold is None or not waiting:
+            return (version if hold is not None else -1), ()
+        chosen = _within(waiting, _READ_AHEAD)
+        bodies = await self._bodies_of([item.message_id for item in chosen])
+        self._forget(lane_id)
+        self._read[lane_id] = tuple([item.delivery_id for item in chosen])
+        self._flight.update((item.delivery_id, item) for item in chosen)
+        readable = [item for item in chosen if item.message_id in bodies]
+        for item in chosen:
+            if item.message_id not in bodies:
+                await self._park_unreadable(item, lane_id)
+        return version, [_claimed(item, bodies[item.message_id], hold.destination, hold.key) for item in readable]
+
+    async def sending(self, delivery_id: int) -> bool:
+        """Stamp sent_at, durable before the first byte leaves; False: not ours any more, or cancelled."""
+        return bool(await self._owner.submit("sending", delivery_id)) and self.still_owner()
+
+    async def done(self, delivery_id: int, receipt: Receipt) -> bool:
+        """Settle as ACCEPTED; False when it was settled elsewhere. Raises JournalUnavailable: try again, it was delivered."""
+        settled = Settled(
+            delivery_id=delivery_id,
+            state=DeliveryState.ACCEPTED,
+            issues=receipt.issues,
+            reference=receipt.reference,
+            reply=receipt.answer,
+        )
+        return await self._settle("done", settled, receipt.sent)
+
+    async def failed(
+        self,
+        delivery_id: int,
+        lane_id: int,
+        *,
+        issue: Issue,
+        sent: bytes,
+        answer: bytes,
+        wait: float | None,
+        state: DeliveryState,
+        ambiguous: bool = False,
+    ) -> None:
+        """Keep the failure. FAILED keeps the head and puts the lane off by `wait` seconds; REJECTED and PARKED let the next one go."""
+        settled = Settled(
+            delivery_id=delivery_id,
+            lane_id=lane_id,
+            state=state,
+            issues=(issue,),
+            reply=answer,
+            wait=wait,
+            ambiguous=ambiguous,
+        )
+        await self._settle("failed", settled, sent)
+
+    async def idle(self, lane_id: int, version: int) -> bool:
+        """Put the lane to sleep and give it up, if nothing came meanwhile."""
+        asleep = bool(await self._owner.submit("idle", (lane_id, version)))
+        if asleep:
+            self._forget(lane_id)
+        return asleep
+
+    async def release(self, lane_id: int) -> None:
+        """Give the lane up; another lane task or node may take it when it is due."""
+        self._ahead.pop(lane_id, None)
+        self._forget(lane_id)
+        await self._owner.submit("release", lane_id)
+
+    async def wait_for_work(self, destination: str, longest: float) -> None:
+        """Return when something may be due for the destination, at the latest after `longest` seconds."""
+        due = self._lanes.next_due.get(destination)
+        if due is not None:
+            longest = min(longest, max(0.0, due - self.timeline.now()) + 0.001)
+        event = self._event(destination)
+        try:
+            await asyncio.wait_for(event.wait(), longest)
+        except TimeoutError:
+            return
+        event.clear()
+
+    def wake(self, destination: str) -> None:
+        """Let `wait_for_work` return; on the loop's thread."""
+        self._event(destination).set()
+
+    # --- a person's acts (store/search.py reads)
+
+    async def retry(self, deliveries: Sequence[int]) -> int:
+        """Queue parked, rejected or cancelled deliveries again, in their old place of the lane; waiting ones become due now. Returns how many."""
+        return int(await self._ingest.submit("retry", tuple(deliveries)))
+
+    async def cancel(self, deliveries: Sequence[int]) -> int:
+        """Cancel deliveries that are not being sent at this moment. Returns how many."""
+        return int(await self._ingest.submit("cancel", tuple(deliveries)))
+
+    async def replay(self, message_id: int, destination: str | None = None) -> Sequence[int]:
+        """New deliveries of a translated message, to all its destinations or to one (any). Returns their ids; none for an unknown message."""
+        return tuple(await self._ingest.submit("replay", (message_id, destination)))
+
+    async def write(self, kind: str, argument: Any) -> Any:
+        """One more kind of write that the store itself adds (documents, retention)."""
+        return await self._ingest.submit(kind, argument)
+
+    # --- inside
+
+    def _writers(self) -> tuple[Writer, Writer]:
+        ingest = {"record": self._recording.record, **self._acts.phases}
+        owner = {
+            name: getattr(self._lanes, name)
+            for name in ("sending", "done", "failed", "idle", "release", "claim", "fetch")
+        }
+        if self.database.lite:
+            both = Writer("write", self.database.writing, {**ingest, **owner}, began="BEGIN IMMEDIATE", lost=self._lost)
+            return both, both
+        return (
+            Writer("ingest", self.database.writing, ingest),
+            Writer(
+                "owner",
+                self.database.writing,
+                owner,
+                pulse=min(2.0, self._freeze / 4),
+                opened=partial(guard_session, freeze=self._freeze),
+                answered=self._heard_from,
+                now=boot_seconds,
+                lost=self._lost,
+            ),
+        )
+
+    def add_phases(self, phases: dict[str, Any]) -> None:
+        """Kinds of writes of other parts of the store; before `start`."""
+        self._ingest.phases.update(phases)
+
+    def _open(self) -> None:
+        self.database.lock()
+        try:
+            migrate(self.database)
+            self._acts.recover(self.database)
+            self._owner.start()
+            if self._ingest is not self._owner:
+                self._ingest.start()
+                self._listener = Listener(self.database.writing, self._announce)
+                self._listener.start()
+        except BaseException:
+            self._shut()
+            raise
+
+    def _shut(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+        self._ingest.stop()
+        self._owner.stop()
+        self._reading.close()
+        self.database.close()
+
+    def _heard_from(self, asked: float) -> None:
+        self._seen = asked
+
+    def _lost(self) -> None:
+        self._lanes.lost()
+        if isinstance(self._buckets, AdvisoryBuckets):
+            self._buckets.forget()
+        self._announce(None)
+
+    def _run_on_owner(self, sql: str, parameters: dict[str, Any]) -> None:
+        self._owner.run_now(sql, parameters)
+
+    async def _settle(self, kind: str, settled: Settled, sent: bytes) -> bool:
+        waiting = self._flight.get(settled.delivery_id)
+        if sent:
+            settled = await self._keeping.sent(settled, sent, waiting.digest if waiting else "")
+        result = bool(await self._owner.submit(kind, settled))
+        self._flight.pop(settled.delivery_id, None)
+        if waiting is not None and settled.state is not DeliveryState.FAILED:
+            self._recent.settled(waiting.message_id)
+        return result
+
+    def _forget(self, lane_id: int) -> None:
+        for number in self._read.pop(lane_id, ()):
+            self._flight.pop(number, None)
+
+    async def _park_unreadable(self, item: Waiting, lane_id: int) -> None:
+        """The bytes are gone or damaged on disk: a person must look, the lane goes on."""
+        log.error(
+            "delivery %d: a content of message %d is missing or damaged; parked", item.delivery_id, item.message_id
+        )
+        issue = Issue.of(Severity.ERROR, IssueCode.INTERNAL, what="content missing or damaged")
+        await self.failed(
+            item.delivery_id, lane_id, issue=issue, sent=b"", answer=b"", wait=None, state=DeliveryState.PARKED
+        )
+
+    async def _bodies_of(self, message_ids: Sequence[int]) -> dict[int, Body]:
+        found = {number: body for number in message_ids if (body := self._recent.get(number)) is not None}
+        missing = [number for number in message_ids if number not in found]
+        if missing:
+            try:
+                found.update(await asyncio.to_thread(self.bodies.of, missing))
+            except Exception as error:
+                raise _translated(error) from error
+        return found
+
+    async def _flush(self) -> None:
+        told, self._told = self._told, {}
+        if not told:
+            return
+        try:
+            await self._ingest.submit("answered", told)
+        except JournalUnavailable:
+            log.warning(
+                "journal: %d notes of written answers are lost; a repeated message gets its answer again", len(told)
+            )
+
+    def _event(self, destination: str) -> asyncio.Event:
+        event = self._work.get(destination)
+        if event is None:
+            event = self._work[destination] = asyncio.Event()
+        return event
+
+    def _announce(self, destinations: Sequence[str] | None) -> None:
+        """From any thread: wake the workers of these destinations, or all."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._wake, destinations)
+        except RuntimeError:
+            log.debug("journal: nobody to wake, the loop is closed")
+
+    def _wake(self, destinations: Sequence[str] | None) -> None:
+        for name in self._work if destinations is None else destinations:
+            self._event(name).set()
+
+
+def _within(waiting: Sequence[Waiting], limit: int) -> list[Waiting]:
+    """As many as fit in memory, at least one."""
+    chosen = [waiting[0]]
+    size = waiting[0].size
+    for item in waiting[1:]:
+        size += item.size
+        if size > limit:
+            break
+        chosen.append(item)
+    return chosen
+
+
+def _claimed(item: Waiting, body: Body, destination: str, key: str) -> Claimed:
+    return Claimed(
+        delivery_id=item.delivery_id,
+        message_id=item.message_id,
+        destination=destination,
+        key=key,
+        attempts=item.attempts,
+        resent=item.resent,
+        in_flight=item.in_flight,
+        control_id=item.control_id,
+        type=item.type,
+        raw=body.raw,
+        exchange=body.exchange,
+    )
+
+
+def _translated(error: Exception) -> Exception:
+    """SQLAlchemy wraps the driver's error; what is the database's fault is JournalUnavailable."""
+    original = getattr(error, "orig", None) or error
+    return JournalUnavailable(type(original).__name__) if unavailable(original) else error

@@ -1,0 +1,116 @@
+"""The schema, step by step: numbered, in order, each in one transaction; `meta` holds the number reached.
+
+Plain statements with three words that differ between the databases. A step that was released is never edited: a change of
+`tables.py` comes with one more step, and a test replays them all and compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.store.database import Database, JournalDamaged
+
+__all__ = ["LATEST", "STEPS", "migrate", "version"]
+
+_WORDS = {
+    "sqlite": {"serial": "INTEGER PRIMARY KEY AUTOINCREMENT", "blob": "BLOB", "double": "DOUBLE", "external": ""},
+    "postgresql": {
+        "serial": "BIGSERIAL PRIMARY KEY",
+        "blob": "BYTEA",
+        "double": "DOUBLE PRECISION",
+        # bodies are compressed or encrypted already, or small: no second compression
+        "external": "ALTER TABLE content ALTER COLUMN body SET STORAGE EXTERNAL; ALTER TABLE message ALTER COLUMN raw SET STORAGE EXTERNAL",
+    },
+}
+
+_FIRST = """
+CREATE TABLE message (id {serial}, received {double} NOT NULL, received_at TEXT NOT NULL, endpoint TEXT NOT NULL,
+  remote TEXT NOT NULL, format TEXT NOT NULL, sender TEXT NOT NULL, control_id TEXT NOT NULL, identity TEXT, type TEXT NOT NULL,
+  digest TEXT NOT NULL, size BIGINT NOT NULL, state TEXT NOT NULL, "key" TEXT NOT NULL, patient TEXT NOT NULL,
+  mapping TEXT NOT NULL, answer TEXT NOT NULL, severity INTEGER NOT NULL, codes TEXT NOT NULL, possible_duplicate_of BIGINT,
+  conflicts_with BIGINT, judged {double}, answers {blob} NOT NULL, issues {blob} NOT NULL, contents {blob} NOT NULL,
+  exchange {blob}, raw {blob});
+CREATE INDEX message_identity ON message (identity, id);
+CREATE INDEX message_received ON message (received);
+CREATE INDEX message_patient ON message (patient, id) WHERE patient <> '';
+CREATE INDEX message_unjudged ON message (state, id) WHERE state IN ('received', 'parked');
+CREATE TABLE document (document_id TEXT NOT NULL, message_id BIGINT NOT NULL, PRIMARY KEY (document_id, message_id));
+CREATE INDEX document_message ON document (message_id);
+CREATE TABLE content (sha256 TEXT NOT NULL PRIMARY KEY, size BIGINT NOT NULL, created {double} NOT NULL, body {blob});
+CREATE TABLE content_use (sha256 TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (sha256, owner));
+CREATE INDEX content_use_owner ON content_use (owner);
+CREATE TABLE lane (id {serial}, destination TEXT NOT NULL, "key" TEXT NOT NULL, bucket INTEGER NOT NULL,
+  active BOOLEAN NOT NULL, due {double} NOT NULL, version BIGINT NOT NULL, CONSTRAINT lane_of UNIQUE (destination, "key"));
+CREATE INDEX lane_ready ON lane (destination, due, id) WHERE active;
+CREATE TABLE delivery (id {serial}, message_id BIGINT NOT NULL, lane_id BIGINT NOT NULL, destination TEXT NOT NULL,
+  state TEXT NOT NULL, open BOOLEAN NOT NULL, resent BOOLEAN NOT NULL, attempts INTEGER NOT NULL, queued {double} NOT NULL,
+  sent_at {double}, settled {double}, reference TEXT NOT NULL, issues {blob} NOT NULL, sent_digest TEXT, sent {blob}, reply {blob});
+CREATE INDEX delivery_open ON delivery (lane_id, id) WHERE open;
+CREATE INDEX delivery_message ON delivery (message_id);
+CREATE INDEX delivery_attention ON delivery (destination, id) WHERE state IN ('parked', 'rejected');
+CREATE TABLE fhir_resource (type TEXT NOT NULL, id TEXT NOT NULL, sequence BIGINT NOT NULL, version INTEGER NOT NULL,
+  updated {double} NOT NULL, media_type TEXT, digest TEXT, body {blob} NOT NULL, PRIMARY KEY (type, id));
+CREATE INDEX fhir_resource_newest ON fhir_resource (type, sequence);
+CREATE TABLE fhir_index (type TEXT NOT NULL, id TEXT NOT NULL, parameter TEXT NOT NULL, system TEXT NOT NULL,
+  value TEXT NOT NULL, low {double}, high {double});
+CREATE INDEX fhir_index_value ON fhir_index (type, parameter, value);
+CREATE INDEX fhir_index_low ON fhir_index (type, parameter, low);
+CREATE INDEX fhir_index_of ON fhir_index (type, id);
+{external}
+"""
+
+STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST),)
+LATEST = STEPS[-1][0]
+
+# One node migrates, the others wait (PostgreSQL); any fixed number.
+_MIGRATION_LOCK = 7102_000
+
+
+def version(connection: Any) -> int:
+    """The number of the last step that was made; 0 for an empty database."""
+    if not sa.inspect(connection).has_table("meta"):
+        return 0
+    found = connection.execute(sa.text("SELECT value FROM meta WHERE name = 'schema'")).scalar()
+    return int(found) if found is not None else 0
+
+
+def migrate(database: Database) -> int:
+    """Make the steps that are missing; returns the version. Raises JournalDamaged for a journal of a newer program."""
+    engine = database.writing_engine()
+    with engine.connect() as connection:
+        if not database.lite:
+            connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            connection.commit()
+        try:
+            return _missing_steps(connection, database.dialect.name)
+        finally:
+            connection.rollback()
+            if not database.lite:
+                connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": _MIGRATION_LOCK})
+                connection.commit()
+
+
+def _missing_steps(connection: sa.Connection, dialect: str) -> int:
+    reached = version(connection)
+    connection.rollback()
+    if reached > LATEST:
+        raise JournalDamaged(f"the journal has schema {reached}, this program knows {LATEST}: use the newer program")
+    for number, text in STEPS:
+        if number > reached:
+            _step(connection, dialect, number, text)
+    return LATEST
+
+
+def _step(connection: sa.Connection, dialect: str, number: int, text: str) -> None:
+    if dialect == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if number == 1:
+        connection.exec_driver_sql("CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO meta (name, value) VALUES ('schema', '0')")
+    for statement in text.format_map(_WORDS[dialect]).split(";"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+    connection.exec_driver_sql(f"UPDATE meta SET value = '{number}' WHERE name = 'schema'")  # noqa: S608 - our own number
+    connection.exec_driver_sql("COMMIT") if dialect == "sqlite" else connection.commit()

@@ -1,0 +1,121 @@
+"""An entry as rows: made on the caller's side, so that the writer only inserts."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from connector.issues import Issue, worst
+from connector.ports import Entry
+from connector.store.carving import Carved, detach
+
+__all__ = ["INLINE", "Prepared", "bounded", "bucket_of", "clean", "codes_of", "identity_of", "prepare"]
+
+INLINE = 256 * 1024  # larger bodies are files (design decision 10)
+_LONGEST = 240  # characters of an indexed text; PostgreSQL's index rows end at 2,700 bytes
+_BUCKETS = 64
+_NOT_FLAGGED = ("delete", "notify")
+
+_encode = msgspec.json.Encoder().encode
+pack_answers = msgspec.msgpack.Encoder().encode
+unpack_answers = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
+
+
+def clean(text: str) -> str:
+    """Text that both databases can hold: no NUL, no lone surrogate."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
+def bounded(text: str) -> str:
+    """Text for an index: long ones as their digest, so that they stay themselves and comparable."""
+    text = clean(text)
+    return text if len(text) <= _LONGEST else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def identity_of(sender: str, control_id: str) -> str | None:
+    """What makes a message the same again: MSH-3, MSH-4 and MSH-10; None when there is no MSH-10."""
+    return bounded(f"{sender}\x1f{control_id}") if control_id else None
+
+
+def bucket_of(destination: str, key: str) -> int:
+    """The bucket of a lane, at most 64 a destination: the number of the lock that owns it on PostgreSQL."""
+    return (zlib.crc32(destination.encode()) % (1 << 25)) * _BUCKETS + zlib.crc32(key.encode()) % _BUCKETS
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry as rows, made on the caller's side so that the writer only inserts. `files`: contents to keep before the commit."""
+
+    row: dict[str, Any]
+    identity: str | None
+    digest: str
+    judged_apart: bool  # the duplicate verdict is already taken: no second one
+    lanes: tuple[tuple[str, str], ...]
+    documents: tuple[str, ...]
+    flagged: bool  # a document id seen before is told
+    bodies: tuple[tuple[str, bytes | None], ...]  # contents of their own; None when it is a file
+
+
+def prepare(entry: Entry, now: float) -> Prepared:
+    """The rows of an entry. Documents are detached; issues, answers and Exchange are encoded."""
+    inbound = entry.inbound
+    carved = detach(inbound.raw, entry.exchange) if entry.exchange is not None else None
+    # A broken frame's bytes are only a part of a message: they never claim its MSH-10.
+    identity = None if inbound.issues else identity_of(entry.sender, entry.control_id)
+    row = {
+        "id": 0,
+        "received": now,
+        "received_at": inbound.received_at,
+        "endpoint": inbound.endpoint,
+        "remote": inbound.remote,
+        "format": inbound.format,
+        "sender": clean(entry.sender),
+        "control_id": clean(entry.control_id)[:1000],
+        "identity": identity,
+        "digest": entry.digest,
+        "size": len(inbound.raw),
+        "conflicts_with": entry.conflicts_with,
+        "raw": inbound.raw,
+        **verdict_columns(entry, carved, now),
+    }
+    return Prepared(
+        row=row,
+        identity=identity,
+        digest=entry.digest,
+        judged_apart=entry.conflicts_with is not None,
+        lanes=tuple([(item.destination, bounded(item.key)) for item in entry.deliveries]),
+        documents=tuple(dict.fromkeys([bounded(item) for item in entry.document_ids])),
+        flagged=entry.exchange is None or entry.exchange.intent not in _NOT_FLAGGED,
+        bodies=tuple(carved.apart.items()) if carved else (),
+    )
+
+
+def verdict_columns(entry: Entry, carved: Carved | None, now: float) -> dict[str, Any]:
+    """The columns that a verdict fills."""
+    return {
+        "type": clean(entry.type)[:200],
+        "state": entry.state.value,
+        "key": bounded(entry.key),
+        "patient": bounded(entry.patient),
+        "mapping": entry.mapping,
+        "answer": "pending" if entry.answers else "none",
+        "severity": int(worst(entry.issues)),
+        "codes": codes_of(entry.issues),
+        "possible_duplicate_of": entry.possible_duplicate_of,
+        "judged": None if entry.state == "received" else now,
+        "answers": pack_answers(entry.answers),
+        "issues": _encode(entry.issues),
+        "contents": _encode(carved.parts if carved else ()),
+        "exchange": _encode(carved.exchange) if carved else None,
+    }
+
+
+def codes_of(issues: Sequence[Issue]) -> str:
+    """The codes of the issues, each between blanks."""
+    names = sorted({issue.code for issue in issues})
+    return f" {' '.join(names)} " if names else ""

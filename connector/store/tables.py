@@ -1,0 +1,192 @@
+"""The tables of the journal and of the document store, in SQLAlchemy Core; the same on SQLite and PostgreSQL.
+
+`migrations.py` makes them step by step; a test replays the steps and compares the result with what is written here.
+Times are seconds since the epoch on the journal's own clock (`store/times.py`), except `received_at`, which is kept as given.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+__all__ = [
+    "ATTENTION",
+    "content",
+    "content_use",
+    "delivery",
+    "document",
+    "fhir_index",
+    "fhir_resource",
+    "lane",
+    "message",
+    "meta",
+    "metadata",
+]
+
+metadata = MetaData()
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+# What a person must look at. The partial index and the queries say it with the same words, else it is not used.
+ATTENTION = "state IN ('parked', 'rejected')"
+
+
+meta = Table("meta", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("received", Double, nullable=False),
+    Column("received_at", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("control_id", Text, nullable=False),
+    Column("identity", Text),  # sender and control id, bounded; NULL when there is no control id
+    Column("type", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("patient", Text, nullable=False),
+    Column("mapping", Text, nullable=False),
+    Column("answer", Text, nullable=False),  # none, pending, told, untold
+    Column("severity", Integer, nullable=False),
+    Column("codes", Text, nullable=False),  # the issue codes, each between blanks, for search
+    Column("possible_duplicate_of", BigInteger),
+    Column("conflicts_with", BigInteger),
+    Column("judged", Double),
+    Column("answers", LargeBinary, nullable=False),  # MessagePack list of bytes
+    Column("issues", LargeBinary, nullable=False),  # JSON
+    Column("contents", LargeBinary, nullable=False),  # JSON: where the documents' bytes are (store/carving.py)
+    Column("exchange", LargeBinary),  # JSON without document bytes
+    Column("raw", LargeBinary),  # last: large rows are read without it; NULL when the bytes are in a file
+    sqlite_autoincrement=True,
+)
+Index("message_identity", message.c.identity, message.c.id)
+Index("message_received", message.c.received)
+Index(
+    "message_patient",
+    message.c.patient,
+    message.c.id,
+    sqlite_where=text("patient <> ''"),
+    postgresql_where=text("patient <> ''"),
+)
+_open_verdict = text("state IN ('received', 'parked')")
+Index("message_unjudged", message.c.state, message.c.id, sqlite_where=_open_verdict, postgresql_where=_open_verdict)
+
+document = Table(
+    "document",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("message_id", BigInteger, primary_key=True),
+)
+Index("document_message", document.c.message_id)
+
+content = Table(
+    "content",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("body", LargeBinary),  # NULL when it is a file
+)
+content_use = Table(
+    "content_use",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("owner", Text, primary_key=True),  # m<message id>, d<delivery id> or b<Binary id>
+)
+Index("content_use_owner", content_use.c.owner)
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("bucket", Integer, nullable=False),  # the number of its advisory lock on PostgreSQL
+    Column("active", Boolean, nullable=False),
+    Column("due", Double, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("destination", "key", name="lane_of"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "lane_ready", lane.c.destination, lane.c.due, lane.c.id, sqlite_where=lane.c.active, postgresql_where=lane.c.active
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("message_id", BigInteger, nullable=False),
+    Column("lane_id", BigInteger, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("resent", Boolean, nullable=False),  # perhaps sent before
+    Column("attempts", Integer, nullable=False),
+    Column("queued", Double, nullable=False),
+    Column("sent_at", Double),
+    Column("settled", Double),
+    Column("reference", Text, nullable=False),
+    Column("issues", LargeBinary, nullable=False),  # JSON, the latest last
+    Column("sent_digest", Text),  # of what was sent: the message itself, or a content
+    Column("sent", LargeBinary),
+    Column("reply", LargeBinary),
+    sqlite_autoincrement=True,
+)
+Index(
+    "delivery_open", delivery.c.lane_id, delivery.c.id, sqlite_where=delivery.c.open, postgresql_where=delivery.c.open
+)
+Index("delivery_message", delivery.c.message_id)
+Index(
+    "delivery_attention",
+    delivery.c.destination,
+    delivery.c.id,
+    sqlite_where=text(ATTENTION),
+    postgresql_where=text(ATTENTION),
+)
+
+fhir_resource = Table(
+    "fhir_resource",
+    metadata,
+    Column("type", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("media_type", Text),  # of a Binary
+    Column("digest", Text),  # of a Binary's data, in content
+    Column("body", LargeBinary, nullable=False),  # JSON; a Binary's data is apart
+)
+Index("fhir_resource_newest", fhir_resource.c.type, fhir_resource.c.sequence)
+
+fhir_index = Table(
+    "fhir_index",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("parameter", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("low", Double),  # dates: the first and last instant that the value covers
+    Column("high", Double),
+)
+Index("fhir_index_value", fhir_index.c.type, fhir_index.c.parameter, fhir_index.c.value)
+Index("fhir_index_low", fhir_index.c.type, fhir_index.c.parameter, fhir_index.c.low)
+Index("fhir_index_of", fhir_index.c.type, fhir_index.c.id)
