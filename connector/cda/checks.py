@@ -92,7 +92,7 @@ def _document(header: Element, findings: _Findings) -> None:
     elif not (identifiers.is_oid(root) or is_uuid(root)):
         findings.value(f"{_ROOT}/id/@root", "OID, UUID", grave=True)
     for attribute in ("@code", "@codeSystem", "@displayName"):
-        findings.need(header, f"{_ROOT}/code", f"code/{attribute}")
+        findings.need(header, _ROOT, f"code/{attribute}")
     findings.need(header, _ROOT, "title")
     _effective_time(header, findings)
     code = findings.need(header, _ROOT, "confidentialityCode/@code")
@@ -170,13 +170,14 @@ def _patient(header: Element, findings: _Findings) -> None:
 
 
 def _patient_ids(role: Element, place: str, findings: _Findings) -> bool:
-    found = [child for child in role.all("id") if child.get("nullFlavor") is None]
-    if not found:
+    good = [child for child in role.all("id") if child.get("root") and child.get("extension")]
+    for where, child in _placed(role, "id", place):
+        if child.get("nullFlavor") is None and child not in good:
+            # Refused only when nothing says whose document it is.
+            findings.missing(where, "@root, @extension", grave=not good)
+    if not role.all("id"):
         findings.missing(place, "id", grave=True)
-    for number, child in enumerate(found, 1):
-        if child.get("root") is None or child.get("extension") is None:
-            findings.missing(f"{place}/id[{number}]" if number > 1 else f"{place}/id", "@root, @extension", grave=True)
-    return any((child.get("root") or "") in identifiers.INS_OIDS for child in found)
+    return any(child.get("root") in identifiers.INS_OIDS for child in good)
 
 
 def _names(patient: Element, place: str, findings: _Findings) -> None:
