@@ -147,7 +147,7 @@ class Datatype(msgspec.Struct, frozen=True):
 class Run:
     """One conversion: its Context, the issues met, and (when explaining) the record of what came from where."""
 
-    __slots__ = ("context", "derivations", "erased", "issues", "place", "rule", "trail")
+    __slots__ = ("context", "derivations", "erased", "issues", "pending", "place", "rule", "trail")
 
     def __init__(self, context: Context, *, explain: bool = False) -> None:
         self.context = context
@@ -157,6 +157,7 @@ class Run:
         self.erased: list[
             tuple[str, str]
         ] = []  # (place in the format, exchange path of the rule) of each explicit null
+        self.pending: list[Any] = []  # tests to repeat when everything is written; the compiler's own
         self.trail: list[
             Any
         ] = []  # where nested mappings are, so that an issue can spell its place; the compiler's own
@@ -251,8 +252,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule as written, with its place `file:line`."""
 
     place: str
-    path: str | None  # the format's end
-    exchange: str | None
+    side: str | None = None  # the key of the format's end as written
+    path: str | None = None  # the format's end
+    exchange: str | None = None
     datatype: str | None = None  # as
     code: str | None = None
     use: str | None = None
@@ -266,15 +268,23 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MappingSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A mapping file as data. `side` is the format's key, `anchor` its node, `target` the Exchange type's name."""
+    """A mapping file as data. `side` is the format's key, `anchors` its node (the first is its name, others may hold it too, `*` any),
+    `target` the Exchange type's name, `site` the one site that it is for. `extends` and `drop` are used up by the loader."""
 
     name: str
     place: str
     side: str
-    anchor: str
+    anchors: tuple[str, ...]
     target: str
     rules: tuple[Rule, ...]
     structure: str | None = None
     accepts: dict[str, tuple[str, ...]] = {}
     extends: str | None = None
+    drop: tuple[Rule, ...] = ()
+    site: str | None = None
     note: str | None = None
+
+    @property
+    def anchor(self) -> str:
+        """The node's name."""
+        return self.anchors[0]

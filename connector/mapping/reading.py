@@ -1,0 +1,232 @@
+"""The closures that read: one a rule, from a format's node into the Exchange value under construction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from connector.issues import IssueCode, Severity
+from connector.mapping.language import ERASE, Run
+from connector.mapping.part import Part
+from connector.mapping.probe import Probe
+from connector.mapping.put import Put, putter
+
+__all__ = ["ReadRule", "constant_reader", "default_reader", "reader"]
+
+Node = dict[str, Any]
+ReadRule = Callable[[Any, Node, Run], None]
+
+
+def when(part: Part, rule: ReadRule) -> ReadRule:
+    if part.condition is None:
+        return rule
+    holds = part.condition.holds
+
+    def read(node: Any, into: Node, run: Run) -> None:
+        if holds(node):
+            rule(node, into, run)
+
+    return read
+
+
+def reader(part: Part, inner: Any, probe: Probe | None) -> ReadRule:
+    path = part.format_end
+    get = path.get if probe is None else probe.get(part, path.get)
+    if part.exchange is None:
+        return _compare(part, get)
+    put = putter(part.exchange_end) if probe is None else probe.put(part, putter(part.exchange_end))
+    if inner is not None:
+        return _read_inner(part, inner, get, put)
+    convert = part.conversion.read if probe is None else probe.convert(part, part.conversion.read)
+    null = part.shape.null if path.leaf is not None else None
+    required = part.rule.required
+    if part.exchange.many:
+        return _read_each(part, get, convert, put, null)
+
+    if convert is None:
+
+        def read_text(node: Any, into: Node, run: Run) -> None:
+            found = get(node)
+            if not found:
+                if required:
+                    _missing(part, node, run)
+            elif null is not None and found[0] == null:
+                _erased(part, node, found[0], run)
+            elif not put(into, found[0], run):
+                _disagrees(part, node, found[0], run)
+
+        return read_text
+
+    def read_one(node: Any, into: Node, run: Run) -> None:
+        found = get(node)
+        if not found:
+            if required:
+                _missing(part, node, run)
+            return
+        value = _converted(part, convert, null, node, found[0], run)
+        if value is None:
+            if required:
+                _missing(part, node, run)
+        elif value is not ERASE and not put(into, value, run):
+            _disagrees(part, node, found[0], run)
+
+    return read_one
+
+
+def _converted(
+    part: Part, convert: Callable[[Any, Run], Any], null: str | None, node: Any, found: Any, run: Run
+) -> Any:
+    """The canonical value; None when there is none, ERASE when it was erased or is unreadable (both are reported)."""
+    if null is not None and found == null:
+        _erased(part, node, found, run)
+        return ERASE
+    reported = len(run.issues)
+    try:
+        value = convert(found, run)
+    except ValueError as error:
+        part.unreadable(error, node, found, run)
+        return ERASE
+    if len(run.issues) != reported:
+        part.settle(run, reported, lambda: part.spell(node, found, run))
+    if value is ERASE:
+        _erased(part, node, found, run)
+    return value
+
+
+def _read_each(
+    part: Part, get: Callable[[Any], list[Any]], convert: Callable[[Any, Run], Any] | None, put: Put, null: str | None
+) -> ReadRule:
+    required = part.rule.required
+
+    def read_each(node: Any, into: Node, run: Run) -> None:
+        any_value = False
+        for found in get(node):
+            if convert is not None:
+                value = _converted(part, convert, null, node, found, run)
+                if value is None or value is ERASE:
+                    continue
+            elif null is not None and found == null:
+                _erased(part, node, found, run)
+                continue
+            else:
+                value = found
+            any_value = True
+            if not put(into, value, run):
+                _disagrees(part, node, found, run)
+        if required and not any_value:
+            _missing(part, node, run)
+
+    return read_each
+
+
+def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Put) -> ReadRule:
+    path, many, required = part.format_end, part.exchange_end.many, part.rule.required
+    # several of one node where the Exchange holds one: the first is read, the others stay unread
+    if not part.exchange_end.steps:
+
+        def read_same(node: Any, into: Node, run: Run) -> None:
+            found = get(node)
+            if not found:
+                if required:
+                    _missing(part, node, run)
+                return
+            run.trail.append((path, node, found[0]))
+            for rule in inner.reads:
+                rule(found[0], into, run)
+            if into:
+                for rule in inner.fills:
+                    rule(found[0], into, run)
+            run.trail.pop()
+
+        return read_same
+    sets = part.exchange_end.steps[-1].sets()
+
+    def read_nodes(node: Any, into: Node, run: Run) -> None:
+        found = get(node)
+        any_value = False
+        for child in found if many else found[:1]:
+            value: Node = dict(sets)
+            run.trail.append((path, node, child))
+            for rule in inner.reads:
+                rule(child, value, run)
+            if len(value) > len(sets):
+                for rule in inner.fills:
+                    rule(child, value, run)
+            run.trail.pop()
+            if len(value) > len(sets):
+                any_value = True
+                if not put(into, value, run):
+                    _disagrees(part, node, child, run)
+        if required and not any_value:
+            _missing(part, node, run)
+
+    return read_nodes
+
+
+def _compare(part: Part, get: Callable[[Any], list[Any]]) -> ReadRule:
+    expected, required, convert = part.constant, part.rule.required, part.conversion.read
+
+    def compare(node: Any, into: Node, run: Run) -> None:
+        found = get(node)
+        if not found:
+            if required:
+                _missing(part, node, run)
+            return
+        if any(_equal(convert, each, expected, run) for each in found):
+            return
+        severity = Severity.ERROR if required else Severity.WARNING
+        part.report(run, severity, IssueCode.MAP_CONST, node, found[0], expected=expected)
+
+    return compare
+
+
+def _equal(convert: Callable[[Any, Run], Any] | None, found: Any, expected: Any, run: Run) -> bool:
+    if convert is None:
+        return bool(found == expected)
+    try:
+        return bool(convert(found, Run(run.context)) == expected)
+    except ValueError:
+        return False
+
+
+def constant_reader(part: Part, probe: Probe | None) -> ReadRule:
+    """An Exchange end with a constant: set while reading."""
+    put = putter(part.exchange_end) if probe is None else probe.put(part, putter(part.exchange_end))
+    value = part.constant
+
+    def fill(node: Any, into: Node, run: Run) -> None:
+        if not put(into, value, run):
+            run.rule = part.rule.place
+            run.report(Severity.WARNING, IssueCode.MAP_DISAGREES, part.rule.exchange or "", rule=part.earlier)
+            run.rule = None
+
+    return fill
+
+
+def default_reader(part: Part, probe: Probe | None) -> ReadRule:
+    put = putter(part.exchange_end) if probe is None else probe.put(part, putter(part.exchange_end))
+    values, value, end = part.exchange_end.values(), part.constant, part.rule.exchange
+
+    def default(node: Any, into: Node, run: Run) -> None:
+        if not values(into) and not any(erased == end for _, erased in run.erased):
+            put(into, value, run)
+
+    return default
+
+
+def _missing(part: Part, node: Any, run: Run) -> None:
+    part.report(
+        run, Severity.ERROR, IssueCode.MAP_REQUIRED, node, None, expected=part.rule.exchange or part.rule.path or ""
+    )
+
+
+def _erased(part: Part, node: Any, found: Any, run: Run) -> None:
+    place = part.spell(node, found, run)
+    run.erased.append((place, part.rule.exchange or ""))
+    run.rule = part.rule.place
+    run.report(Severity.INFORMATION, IssueCode.MAP_ERASED, place, expected=part.rule.exchange or "")
+    run.rule = None
+
+
+def _disagrees(part: Part, node: Any, found: Any, run: Run) -> None:
+    part.report(run, Severity.WARNING, IssueCode.MAP_DISAGREES, node, found, rule=part.earlier)

@@ -1,0 +1,127 @@
+"""The closures that write: one a rule, from an Exchange value into a format's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from connector.issues import IssueCode, Severity
+from connector.mapping.language import Run
+from connector.mapping.part import Part
+from connector.mapping.probe import Probe
+
+__all__ = ["WriteRule", "constant_tester", "writer"]
+
+WriteRule = Callable[[Any, Any, Run], None]
+
+
+def when(part: Part, rule: WriteRule) -> WriteRule:
+    if part.condition is None:
+        return rule
+    holds = part.condition.holds
+
+    def write(value: Any, tree: Any, run: Run) -> None:
+        if holds(value):
+            rule(value, tree, run)
+
+    return write
+
+
+def writer(part: Part, inner: Any, probe: Probe | None) -> WriteRule:
+    place = _placer(part)
+    if part.exchange is None:
+        return _write_constant(part, place)
+    values = part.exchange.values() if probe is None else probe.values(part, part.exchange.values())
+    if inner is not None:
+        return _writes(part, values, _write_inner(part, inner, place))
+    return _writes(part, values, _write_value(part, place))
+
+
+def _placer(part: Part) -> Callable[[Any, Run], Any]:
+    """Find or make the node at the path's end (or that holds its leaf); paths that only test are watched."""
+    path = part.format_end
+    make = path.make
+    if not path.fragile:
+        return lambda tree, run: make(tree)
+
+    def watch(tree: Any, run: Run) -> Any:
+        watched: list[tuple[Any, Any]] = []
+        node = path.make_watched(tree, watched)
+        run.pending += [(part, child, test) for child, test in watched]
+        return node
+
+    return watch
+
+
+def _writes(part: Part, values: Callable[[Any], list[Any]], one: Callable[[Any, Any, Run], None]) -> WriteRule:
+    many, required = bool(part.exchange and part.exchange.many), part.rule.required
+    absent, flavour = part.absent, part.rule.absent
+
+    def write(value: Any, tree: Any, run: Run) -> None:
+        found = values(value)
+        if not found:
+            if absent is not None:
+                absent.put(tree, flavour)
+            elif required:
+                part.complain(run, Severity.ERROR, IssueCode.MAP_REQUIRED, expected=part.rule.exchange or "")
+        elif many:
+            for each in found:
+                one(each, tree, run)
+        else:
+            one(found[0], tree, run)
+
+    return write
+
+
+def _write_inner(part: Part, inner: Any, place: Callable[[Any, Run], Any]) -> Callable[[Any, Any, Run], None]:
+    end = part.rule.exchange
+
+    def write(value: Any, tree: Any, run: Run) -> None:
+        run.trail.append(end)
+        inner.write_into(value, place(tree, run), run)
+        run.trail.pop()
+
+    return write
+
+
+def _write_value(part: Part, place: Callable[[Any, Run], Any]) -> Callable[[Any, Any, Run], None]:
+    path, convert, fill = part.format_end, part.conversion.write, part.conversion.fill
+    if fill is None and convert is None and not path.fragile:
+        put_text = path.put
+        return lambda value, tree, run: put_text(tree, value)
+    put = path.leaf.put if path.leaf is not None else None
+
+    def write(value: Any, tree: Any, run: Run) -> None:
+        reported = len(run.issues)
+        try:
+            if fill is not None:
+                fill(value, place(tree, run), run)
+            else:
+                text = value if convert is None else convert(value, run)
+                if text is not None and put is not None:
+                    put(place(tree, run), text)
+        except ValueError as error:
+            part.unwritable(error, run)
+        if len(run.issues) != reported:
+            part.settle(run, reported, lambda: part.spell_exchange(run))
+
+    return write
+
+
+def _write_constant(part: Part, place: Callable[[Any, Run], Any]) -> WriteRule:
+    write_one = _write_value(part, place)
+    constant = part.constant
+    return lambda value, tree, run: write_one(constant, tree, run)
+
+
+def constant_tester(part: Part) -> WriteRule:
+    """An Exchange end with a constant: tested while writing."""
+    values, expected, required = part.exchange_end.values(), part.constant, part.rule.required
+
+    def test(value: Any, tree: Any, run: Run) -> None:
+        found = values(value)
+        if (found and found[0] != expected) or (required and not found):
+            severity = Severity.ERROR if required else Severity.WARNING
+            part.complain(run, severity, IssueCode.MAP_CONST, expected=part.rule.const)
+
+    return test
