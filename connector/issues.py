@@ -88,6 +88,7 @@ class IssueCode(Enum):
     DOCUMENT_MISSING = ("101", "", "aucun document dans le message", "no document in the message")
     DOCUMENT_ENCODING = ("102", "", "base64 illisible (position {offset})", "base64 cannot be read (offset {offset})")
     DOCUMENT_PADDING = ("0", "", "bourrage base64 absent, complété", "base64 padding missing, completed")
+    DOCUMENT_BLANKS = ("0", "", "blancs retirés du base64", "white space removed from the base64")
     DOCUMENT_TYPE_CLASH = ("102", "", "les octets ne sont pas du type déclaré ({expected})", "the bytes are not of the declared type ({expected})")
     DOCUMENT_ID_CLASH = ("207", "906", "l'identifiant du document diffère entre {left} et {right}", "the document id differs between {left} and {right}")
     DOCUMENT_VERSION = ("207", "900", "mauvaise version de document : {expected}", "wrong document version: {expected}")

@@ -147,7 +147,7 @@ _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\
 class Segment:
     """A segment by its name; `children` are the segments that belong to it (PRT and NTE under their OBX)."""
 
-    __slots__ = ("children", "fields", "modified", "name", "separators", "wire")
+    __slots__ = ("children", "fields", "modified", "name", "number", "separators", "wire")
 
     def __init__(self, name: str, separators: Separators = DEFAULT_SEPARATORS, wire: Leaf | None = None) -> None:
         self.name = name
@@ -155,6 +155,7 @@ class Segment:
         self.wire = wire  # the whole segment as received, name included; None for one made by us
         self.children: list[Segment | Group] = []
         self.modified = wire is None
+        self.number = 0  # among the segments of its name in the message, 0 when nobody has counted
         # fields[0] is the name; a field is wire text until it is asked for.
         self.fields: list[Leaf | list[Repetition]] | None = None
         if wire is None:
@@ -286,6 +287,14 @@ def _walk(nodes: list[Segment | Group]) -> Iterator[Segment]:
             yield from _walk(node.children)
 
 
+def _top(nodes: list[Segment | Group]) -> Iterator[Segment]:
+    for node in nodes:
+        if isinstance(node, Segment):
+            yield node
+        else:
+            yield from _top(node.children)
+
+
 class Message:
     """A message: its segments (nested once folded), its separators, and the charset name of MSH-18 that was used to read it.
 
@@ -307,6 +316,9 @@ class Message:
         self.received = received
         self.order: list[Segment] | None = None if received is None else list(segments or ())
         self.indexes: dict[Any, Any] = {}  # of the shape: segments by what their fields say
+        seen: dict[str, int] = {}
+        for segment in segments or ():
+            segment.number = seen[segment.name] = seen.get(segment.name, 0) + 1
 
     def __repr__(self) -> str:
         return f"<Message of {sum(1 for _ in _walk(self.children))} segments>"
@@ -315,6 +327,10 @@ class Message:
     def segments(self) -> list[Segment]:
         """Every segment in the order of the message, whatever the nesting."""
         return list(_walk(self.children))
+
+    def segments_at_top(self) -> list[Segment]:
+        """The segments that stand under no other segment; groups are transparent."""
+        return list(_top(self.children))
 
     def first(self, name: str) -> Segment | None:
         """The first segment of that name, anywhere."""

@@ -1,0 +1,183 @@
+"""HD, EI, CX, and the identifiers inside XCN and XON, as canonical identifiers; a document's EI as `root` or `root^extension`.
+
+The type of a universal id (table 0301) is implied by its form when the form is an OID (ISO) or a URI; another type is kept.
+"""
+
+from __future__ import annotations
+
+from connector.exchange.identifiers import INS_OIDS, is_oid
+from connector.exchange.moments import Moment, from_hl7, to_hl7
+from connector.exchange.people import Identifier
+from connector.hl7.datatypes.said import carried, erased, put, said
+from connector.hl7.message import Repetition
+from connector.mapping.language import Erase, Run
+
+__all__ = [
+    "read_cx",
+    "read_document_id",
+    "read_ei",
+    "read_hd",
+    "read_xcn_id",
+    "read_xon_id",
+    "write_cx",
+    "write_document_id",
+    "write_ei",
+    "write_hd",
+    "write_xcn_id",
+    "write_xon_id",
+]
+
+# CX-4.1 of the INS, which the national annex of PAM fixes; the test and demo series stand under the name of the NIR.
+_INS_AUTHORITY = {oid: "ASIP-SANTE-INS-NIA" if oid.endswith(".9") else "ASIP-SANTE-INS-NIR" for oid in INS_OIDS}
+
+
+def _implied(system: str) -> str:
+    """The type of a universal id that its form says."""
+    return "ISO" if is_oid(system) else "URI" if ":" in system else ""
+
+
+def _domain(authority: str | None, system: str | None, kind: str | None) -> tuple[str | None, str | None, str | None]:
+    """(authority, system, its type) of an HD. An OID that stands alone in the place of the name is the system."""
+    if system is None and authority is not None and is_oid(authority):
+        return None, authority, None
+    if system is None or kind is None:
+        return authority, system, None
+    if kind == _implied(system):
+        return authority, carried(system, system, kind), None
+    return authority, system, kind
+
+
+def _moment(text: str | None) -> Moment | None:
+    return None if text is None else Moment(carried(from_hl7(text), text))
+
+
+def _write_domain(identifier: Identifier, node: Repetition, component: int) -> None:
+    put(node, identifier.authority or _INS_AUTHORITY.get(identifier.system or ""), component)
+    if identifier.system is not None:
+        node.put(identifier.system, component, 2)
+        put(node, identifier.system_type or _implied(identifier.system) or None, component, 3)
+
+
+def read_hd(node: Repetition, run: Run) -> Identifier | Erase | None:
+    """HD, v2.6 §2.A.33: value is the namespace; without a namespace, value and system are both the universal id."""
+    system, kind = said(node, 2), said(node, 3)
+    value = said(node, 1) or system
+    if value is None or value == '""':
+        return erased(node)
+    _, system, kind = _domain(None, system, kind)
+    return Identifier(value=value, system=system, system_type=kind)
+
+
+def write_hd(identifier: Identifier, node: Repetition, run: Run) -> None:
+    """HD."""
+    if identifier.value != identifier.system:
+        node.put(identifier.value, 1)
+    if identifier.system is not None:
+        node.put(identifier.system, 2)
+        put(node, identifier.system_type or _implied(identifier.system) or None, 3)
+
+
+def read_ei(node: Repetition, run: Run) -> Identifier | Erase | None:
+    """EI, v2.6 §2.A.28."""
+    value = said(node, 1)
+    if value is None:
+        return erased(node)
+    authority, system, kind = _domain(said(node, 2), said(node, 3), said(node, 4))
+    return Identifier(value=value, authority=authority, system=system, system_type=kind)
+
+
+def write_ei(identifier: Identifier, node: Repetition, run: Run) -> None:
+    """EI."""
+    node.put(identifier.value, 1)
+    put(node, identifier.authority, 2)
+    if identifier.system is not None:
+        node.put(identifier.system, 3)
+        put(node, identifier.system_type or _implied(identifier.system) or None, 4)
+
+
+def read_cx(node: Repetition, run: Run) -> Identifier | Erase | None:
+    """CX, v2.6 §2.A.14; the INS has the kind INS and its OID (annexe FR of PAM)."""
+    value = said(node, 1)
+    if value is None:
+        return erased(node)
+    authority, system, kind = _domain(said(node, 4), said(node, 4, 2), said(node, 4, 3))
+    return Identifier(
+        value=value,
+        authority=authority,
+        system=system,
+        system_type=kind,
+        kind=said(node, 5),
+        start=_moment(said(node, 7)),
+        end=_moment(said(node, 8)),
+    )
+
+
+def write_cx(identifier: Identifier, node: Repetition, run: Run) -> None:
+    """CX; an INS without the name of its authority gets the one that the national annex fixes."""
+    node.put(identifier.value, 1)
+    _write_domain(identifier, node, 4)
+    put(node, identifier.kind, 5)
+    put(node, identifier.start and to_hl7(identifier.start)[:8], 7)
+    put(node, identifier.end and to_hl7(identifier.end)[:8], 8)
+
+
+def read_xcn_id(node: Repetition, run: Run) -> Identifier | Erase | None:
+    """XCN-1, -9, -13, -19, -20 as an identifier, v2.6 §2.A.86; types of table 0203 as Interop'Santé extends it (RPPS, IDNPS, INS…)."""
+    value = said(node, 1)
+    if value is None:
+        return erased(node)
+    authority, system, kind = _domain(said(node, 9), said(node, 9, 2), said(node, 9, 3))
+    return Identifier(
+        value=value,
+        authority=authority,
+        system=system,
+        system_type=kind,
+        kind=said(node, 13),
+        start=_moment(said(node, 19)),
+        end=_moment(said(node, 20)),
+    )
+
+
+def write_xcn_id(identifier: Identifier, node: Repetition, run: Run) -> None:
+    """XCN-1, -9, -13, -19, -20."""
+    node.put(identifier.value, 1)
+    _write_domain(identifier, node, 9)
+    put(node, identifier.kind, 13)
+    put(node, identifier.start and to_hl7(identifier.start), 19)
+    put(node, identifier.end and to_hl7(identifier.end), 20)
+
+
+def read_xon_id(node: Repetition, run: Run) -> Identifier | Erase | None:
+    """XON-10 (before v2.5 XON-3), -6, -7 as an identifier, v2.6 §2.A.88."""
+    value = said(node, 10) or said(node, 3)
+    if value is None:
+        return erased(node)
+    authority, system, kind = _domain(said(node, 6), said(node, 6, 2), said(node, 6, 3))
+    return Identifier(value=value, authority=authority, system=system, system_type=kind, kind=said(node, 7))
+
+
+def write_xon_id(identifier: Identifier, node: Repetition, run: Run) -> None:
+    """XON-10, -6, -7."""
+    _write_domain(identifier, node, 6)
+    put(node, identifier.kind, 7)
+    node.put(identifier.value, 10)
+
+
+def read_document_id(node: Repetition, run: Run) -> str | Erase | None:
+    """TXA-12 and -13 of the volet: `root` in EI-1 alone, or extension in EI-1 and root in EI-3 (as `root^extension`, XDS uniqueId)."""
+    first, root = said(node, 1), said(node, 3)
+    if first is None:
+        return erased(node)
+    kind = said(node, 4)
+    return carried(f"{root}^{first}", first, root, kind) if root is not None else first
+
+
+def write_document_id(identity: str, node: Repetition, run: Run) -> None:
+    """EI-1 = root, or EI-1 = extension, EI-3 = root, EI-4 = ISO."""
+    root, caret, extension = identity.partition("^")
+    if not caret:
+        node.put(root, 1)
+        return
+    node.put(extension, 1)
+    node.put(root, 3)
+    put(node, _implied(root) or None, 4)

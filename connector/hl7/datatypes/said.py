@@ -1,0 +1,64 @@
+"""What every pair of this package needs: a part said or not, words of tables, and texts that keep where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connector.hl7.message import Repetition
+from connector.issues import IssueCode, Severity
+from connector.mapping.language import ERASE, Erase, Run, Traced
+
+__all__ = ["NULL", "carried", "code", "erased", "put", "said", "word"]
+
+#: HL7's explicit null (v2.6 §2.5.3.1).
+NULL = '""'
+
+
+def said(node: Repetition, component: int, subcomponent: int = 1) -> str | None:
+    """What a leaf says, None when it is absent or an explicit null."""
+    text = node.text(component, subcomponent)
+    return None if not text or text == NULL else text
+
+
+def erased(node: Repetition) -> Erase | None:
+    """ERASE when the whole repetition is the explicit null: the sender empties the value."""
+    return ERASE if node.text(1) == NULL and len(node.parts()) == 1 else None
+
+
+def put(node: Repetition, value: str | None, component: int, subcomponent: int = 1) -> None:
+    """Say a value, when there is one."""
+    if value is not None:
+        node.put(value, component, subcomponent)
+
+
+def carried(value: str, *sources: str | None) -> str:
+    """The value with the places of the texts it was made from (when they are traced)."""
+    places = [place for source in sources if isinstance(source, Traced) for place in source.places]
+    return Traced(value, places) if places else value
+
+
+def word(table: str, code: str | None, run: Run, known: Mapping[str, str]) -> str | None:
+    """The canonical word of a code, by the site's table else by `known`; MAP_UNKNOWN_CODE when there is none."""
+    if code is None:
+        return None
+    find = run.context.table
+    found = find(table).to_exchange("hl7", code) if find is not None else known.get(code)
+    if found is None:
+        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+        return None
+    return carried(str(found), code)
+
+
+def code(table: str, word: str | None, run: Run, known: Mapping[str, str]) -> str | None:
+    """The code that HL7 v2 writes for a canonical word; MAP_UNKNOWN_CODE when it has none."""
+    if word is None:
+        return None
+    find = run.context.table
+    if find is not None:
+        coded = find(table).from_exchange("hl7", word)
+        found = coded.code if coded is not None else None
+    else:
+        found = next((code for code, known_word in known.items() if known_word == word), None)
+    if found is None:
+        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+    return found
