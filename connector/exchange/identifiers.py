@@ -279,12 +279,15 @@ def normalise(identifier: Identifier) -> Number:
 
 
 def _without_prefix(value: str, prefixes: dict[str, tuple[str, int]], family: str) -> Number:
+    # Both families are also met with the bare number: eleven digits are an RPPS (no prefixed number has eleven), nine a FINESS.
+    if family == "IDNPS" and len(value) == 11 and value.isdigit():
+        return Number("RPPS", value)
+    if family == "IDNST" and len(value) == 9 and value[2:].isdigit():
+        return Number("FINESS", value)
     register, digits = prefixes.get(value[:1], ("", 0))
     if register and (digits == 0 or len(value) == digits + 1):
         return Number(register, value[1:])
-    # Both families also carry the bare number or a technical one without prefix.
-    bare = {("IDNPS", 11): "RPPS", ("IDNST", 9): "FINESS", ("IDNST", 14): "SIRET"}.get((family, len(value)))
-    return Number(bare or family, value)
+    return Number(family, value)
 
 
 def national(number: Number) -> Identifier:
