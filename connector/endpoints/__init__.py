@@ -9,15 +9,19 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from connector.ports import Clock, DocumentStore, Receiver, Sender
+from connector.issues import Outcome
+from connector.ports import Claimed, Clock, DocumentStore, Receiver, Sender
 
-__all__ = ["GROUP", "Endpoint", "EndpointKind", "EndpointSettings", "Unmatched", "kind", "kinds"]
+__all__ = ["GROUP", "Endpoint", "EndpointKind", "EndpointSettings", "Unmatched", "Write", "kind", "kinds"]
 
 #: The entry point group of `pyproject.toml` (ours and those of other packages).
 GROUP = "monsisra_connector.endpoints"
 
 #: (destination, answer as received): an acknowledgement that belongs to no message in hand; it is kept, never taken for another's.
 Unmatched = Callable[[str, bytes], Awaitable[None]]
+
+#: (delivery, format): the bytes of a delivery in a format of `pipeline.formats`, made by the mappings.
+Write = Callable[[Claimed, str], Outcome[bytes]]
 
 
 class EndpointSettings(BaseModel):
@@ -29,7 +33,8 @@ class EndpointSettings(BaseModel):
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What the application gives an endpoint beside its settings: its name in the site, the clock, and what some kinds ask for.
 
-    `documents` is the store behind the FHIR endpoints; `unmatched` keeps answers that belong to no message in hand.
+    `documents` is the store behind the FHIR endpoints; `unmatched` keeps answers that belong to no message in hand; `write` makes a
+    delivery's bytes in the destination's format.
     """
 
     name: str
@@ -37,6 +42,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = "test"
     documents: DocumentStore | None = None
     unmatched: Unmatched | None = None
+    write: Write | None = None
 
 
 class EndpointKind(msgspec.Struct, frozen=True, kw_only=True):

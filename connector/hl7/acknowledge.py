@@ -84,6 +84,11 @@ class WireHeader(msgspec.Struct, frozen=True):
         return _decoded(parts[component - 1], self.codec) if component <= len(parts) else ""
 
     @property
+    def control_id(self) -> str:
+        """MSH-10 as it is said, to be compared with MSA-2 of an answer."""
+        return unescape(_decoded(self.raw(10), self.codec), self.separators)
+
+    @property
     def version(self) -> tuple[int, ...]:
         """MSH-12.1 as numbers, (2, 5) when it is not one: the form of answers that all later versions share."""
         numbers = self.text(12).split(".")

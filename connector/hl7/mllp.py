@@ -35,6 +35,7 @@ _FOREIGN = (
     (b"HEAD ", "HTTP"),
     (b"OPTIONS ", "HTTP"),
     (b"CONNECT ", "HTTP"),
+    (b"HTTP/", "HTTP"),
     (b"PRI * HTTP/2", "HTTP/2"),
     (b"PROXY ", "PROXY"),
     (b"\r\n\r\n\x00\r\nQUIT\n", "PROXY"),
