@@ -1,0 +1,322 @@
+"""CDA bytes: what is read, what is refused, and that nothing outside is ever touched."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import sys
+import time
+import tracemalloc
+
+import pytest
+
+from connector.cda.body import body
+from connector.cda.codec import Limits, parse, serialise
+from connector.cda.tree import Base64Text, Element
+from connector.issues import Outcome, Severity
+from tests.unit.cda.sample import BASE64, DOCUMENT, PDF, document
+
+
+def codes(outcome: Outcome[object]) -> list[str]:
+    return [issue.code for issue in outcome.issues]
+
+
+def test_a_document_keeps_its_bytes_and_gives_its_tree() -> None:
+    raw = document()
+    read = parse(raw)
+    assert read.value is not None
+    assert read.issues == ()
+    assert read.value.raw is raw
+    assert read.value.media_type == "text/xml"
+    header = read.value.header
+    assert header.name == "ClinicalDocument"
+    assert header.value("title") == "Lettre de liaison"
+    assert header.value("recordTarget/patientRole/id/@extension") == "279035121518989"
+    assert [name.text for name in header.find("recordTarget/patientRole/patient/name").children][
+        -1
+    ] == "D'ARTAGNAN DE L'HERAULT"  # type: ignore[union-attr]
+
+
+def test_a_memoryview_is_read_like_its_bytes() -> None:
+    read = parse(memoryview(document()))
+    assert read.value is not None
+    assert read.value.raw == document()
+
+
+SECRET = "/etc/hostname"
+DOCTYPES = [
+    f'<!DOCTYPE x [<!ENTITY e SYSTEM "file://{SECRET}">]>',
+    '<!DOCTYPE x [<!ENTITY e SYSTEM "http://127.0.0.1:9/e">]>',
+    '<!DOCTYPE x [<!ENTITY % e SYSTEM "http://127.0.0.1:9/e"> %e;]>',
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://127.0.0.1:9/x.dtd">',
+    '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>',
+    "<!-- a comment --><?pi?><!DOCTYPE x>",
+    "<!doctype x>",
+]
+
+
+@pytest.mark.parametrize("doctype", DOCTYPES)
+def test_any_doctype_is_refused_without_opening_a_file_or_socket(doctype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F01-F06: nothing is opened while it is read (audit hooks see every open and connect of the interpreter)."""
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a socket was connected"))
+    opened: list[str] = []
+    watching = True
+
+    def audit(event: str, _arguments: object) -> None:
+        if watching and event in ("open", "socket.connect", "socket.getaddrinfo"):
+            opened.append(event)
+
+    sys.addaudithook(audit)
+    head, rest = DOCUMENT.split("\n", 1)
+    read = parse(f"{head}\n{doctype}\n{rest}".replace("Lettre de liaison<", "&e;<").encode())
+    watching = False
+    assert read.value is None
+    assert codes(read) == ["XML_DOCTYPE"]
+    assert opened == []
+
+
+def test_an_external_reference_is_reported_and_never_followed() -> None:
+    """F07-F09."""
+    raw = document(
+        ("?>\n<Clinical", '?>\n<?xml-stylesheet type="text/xsl" href="http://127.0.0.1:9/x.xsl"?>\n<Clinical'),
+        (
+            'xmlns="urn:hl7-org:v3"',
+            'xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:hl7-org:v3 http://127.0.0.1:9/cda.xsd"',
+        ),
+        ("<title>", '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/hostname"/><title>'),
+    )
+    read = parse(raw)
+    assert read.value is not None
+    assert {issue.params["what"] for issue in read.issues} == {"xml-stylesheet", "xsi:schemaLocation", "xi:include"}
+    assert {issue.code for issue in read.issues} == {"CDA_ACTIVE_CONTENT"}
+    assert read.value.header.value("title") == "Lettre de liaison"
+
+
+ENCODINGS = [
+    ("utf-16", DOCUMENT.replace("UTF-8", "UTF-16").encode("utf-16")),
+    ("utf-16 without mark", DOCUMENT.replace("UTF-8", "UTF-16").encode("utf-16-le")),
+    ("utf-32", DOCUMENT.replace("UTF-8", "UTF-32").encode("utf-32")),
+    ("utf-7", DOCUMENT.replace("UTF-8", "UTF-7").encode("utf-7")),
+    ("utf-7 by bytes alone", "+ADw-".encode("ascii") + DOCUMENT.encode()),
+    ("ebcdic", DOCUMENT.replace("UTF-8", "cp037").encode("cp037", "replace")),
+    ("declared twice", document(('"?>', '"?><?xml version="1.0" encoding="UTF-8"?>'))),
+    ("unknown", document(("UTF-8", "x-user-defined"))),
+    ("version 1.1", document(('version="1.0"', 'version="1.1"'))),
+    ("mark against declaration", b"\xef\xbb\xbf" + document(("UTF-8", "ISO-8859-1"))),
+]
+
+
+@pytest.mark.parametrize(("name", "raw"), ENCODINGS, ids=[name for name, _ in ENCODINGS])
+def test_only_four_encodings_are_read(name: str, raw: bytes) -> None:
+    """C12."""
+    read = parse(raw)
+    assert read.value is None, name
+    assert codes(read) == ["XML_ENCODING"]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "ISO-8859-1", "ISO-8859-15", "windows-1252"])
+def test_accents_survive_each_encoding(encoding: str) -> None:
+    read = parse(document(("UTF-8", encoding)).decode().encode(encoding))
+    assert read.value is not None
+    assert read.issues == ()
+    assert read.value.header.value("code/@displayName") == "Lettre de liaison à la sortie"
+
+
+@pytest.mark.parametrize(
+    ("declared", "actual"), [("ISO-8859-1", "utf-8"), ("windows-1252", "utf-8"), ("UTF-8", "latin-1")]
+)
+def test_bytes_that_contradict_the_declared_encoding_are_refused_with_the_offset(declared: str, actual: str) -> None:
+    """C12: nothing is guessed, and no replacement character is ever made."""
+    read = parse(document(("UTF-8", declared)).decode().encode(actual))
+    assert read.value is None
+    assert codes(read) == ["CHARSET_CONFLICT"]
+    assert int(read.issues[0].params["offset"]) > 0
+
+
+def test_a_byte_order_mark_before_utf_8_is_accepted() -> None:
+    assert parse(b"\xef\xbb\xbf" + document()).value is not None
+
+
+def _deep() -> bytes:
+    return b'<ClinicalDocument xmlns="urn:hl7-org:v3">' + b"<a>" * 100_000
+
+
+def _attributes() -> bytes:
+    return b"<ClinicalDocument " + b" ".join(b'a%d="1"' % n for n in range(1_000_000)) + b"/>"
+
+
+def _namespaces() -> bytes:
+    return b"<ClinicalDocument " + b" ".join(b'xmlns:a%d="u:%d"' % (n, n) for n in range(1_000_000)) + b"/>"
+
+
+def _elements() -> bytes:
+    return b'<ClinicalDocument xmlns="urn:hl7-org:v3">' + b"<a/>" * 600_000 + b"</ClinicalDocument>"
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [(_deep, "depth"), (_attributes, "attributes"), (_namespaces, "attributes"), (_elements, "elements")],
+)
+def test_what_would_cost_too_much_is_refused_in_bounded_time(make: object, what: str) -> None:
+    """F11, F12."""
+    raw = make()  # type: ignore[operator]
+    start = time.perf_counter()
+    read = parse(raw)
+    assert time.perf_counter() - start < 1
+    assert read.value is None
+    assert codes(read) == ["XML_LIMIT"]
+    assert read.issues[0].params["what"] == what
+
+
+def test_a_document_beyond_the_size_limit_is_refused_before_reading() -> None:
+    read = parse(document(), limits=Limits(size=100))
+    assert codes(read) == ["XML_LIMIT"]
+    assert read.issues[0].params == {"what": "bytes", "limit": "100"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"hello",
+        b"<a",
+        document().replace(b"</title>", b""),
+        document()[:-60],
+        document(("<title>", "<title>&nope;")),
+    ],
+)
+def test_what_is_not_well_formed_is_refused_with_line_and_column(raw: bytes) -> None:
+    read = parse(raw)
+    assert codes(read) == ["XML_SYNTAX"]
+    assert int(read.issues[0].params["line"]) >= 1
+
+
+@pytest.mark.parametrize("namespace", ["urn:hl7-org:v2", "http://127.0.0.1/v3", ""])
+def test_a_wrong_namespace_is_not_a_cda(namespace: str) -> None:
+    """F19."""
+    assert codes(parse(document(("urn:hl7-org:v3", namespace)))) == ["CDA_ROOT"]
+
+
+def test_a_prefix_comments_and_instructions_change_nothing() -> None:
+    """F19."""
+    plain = parse(document()).value
+    text = DOCUMENT.replace("<", "<c:").replace("<c:/", "</c:").replace("<c:?", "<?").replace("xmlns=", "xmlns:c=")
+    text = text.replace("<c:title>Lettre ", "<!-- x --><c:title>Lettre <!-- y --><?pi z?>")
+    prefixed = parse(f"{text}<!-- end --><?pi?>".encode()).value
+    assert plain is not None
+    assert prefixed is not None
+    assert serialise(prefixed.header) == serialise(plain.header)
+
+
+def test_a_document_that_carries_its_style_sheet_is_read_and_named_and_not_run() -> None:
+    """F21: auto-présentable."""
+    head, rest = DOCUMENT.split("\n", 1)
+    raw = (
+        f'{head}<?xml-stylesheet type="text/xsl" href="#"?><xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">'
+        f'<d xmlns="urn:x">{rest}</d><xsl:template match="/"><xsl:value-of select="document(\'file:///etc/hostname\')"/></xsl:template></xsl:stylesheet>'
+    ).encode()
+    read = parse(raw)
+    assert read.value is not None
+    assert read.value.media_type == "application/xslt+xml"
+    assert read.value.raw is raw
+    assert read.value.header.value("title") == "Lettre de liaison"
+    assert {issue.severity for issue in read.issues} == {Severity.INFORMATION}
+
+
+def large(size: int) -> tuple[bytes, bytes]:
+    pdf = b"%PDF-1.4\n" + bytes(range(256)) * (size // 256)
+    return document((BASE64, base64.b64encode(pdf).decode())), pdf
+
+
+def test_a_body_beyond_the_parsers_own_limit_is_read_in_place() -> None:
+    """F13: 12 MB of PDF are 16 MB of text, libxml2 stops at 10; the bytes are not copied and the limit stays on."""
+    raw, pdf = large(12_000_000)
+    tracemalloc.start()
+    read = parse(raw)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert read.value is not None
+    assert peak < 1_000_000
+    text = read.value.header.find("component/nonXMLBody/text")
+    assert text is not None
+    assert isinstance(text.text, Base64Text)
+    assert text.text.view.obj is raw
+    found = body(read.value)
+    assert found.value is not None
+    assert found.value.data == pdf
+
+
+def test_a_long_text_that_is_no_base64_stays_with_the_parser() -> None:
+    raw = document(("Lettre de liaison<", "A" * 20_000 + "<"))
+    read = parse(raw)
+    assert read.value is not None
+    assert read.value.header.value("title") == "A" * 20_000
+
+
+def test_a_text_cut_out_inside_a_comment_or_cdata_changes_no_other_text() -> None:
+    decoy = f'<text mediaType="application/pdf" representation="B64">{"B" * 20_000}</text>'
+    raw = document(("<title>", f"<!-- {decoy} --><title>"), (BASE64, base64.b64encode(PDF * 100).decode()))
+    read = parse(raw)
+    assert read.value is not None
+    assert read.value.header.value("title") == "Lettre de liaison"
+    found = body(read.value)
+    assert found.value is not None
+    assert found.value.data == PDF * 100
+
+
+def test_a_document_cannot_forge_the_token_of_a_cut() -> None:
+    raw = document(("Lettre de liaison<", "base64-0-0<"), (BASE64, base64.b64encode(PDF * 100).decode()))
+    read = parse(raw)
+    assert read.value is not None
+    assert read.value.header.value("title") == "base64-0-0"
+
+
+def test_writing_and_reading_again_gives_the_same_tree() -> None:
+    first = parse(document())
+    assert first.value is not None
+    again = parse(serialise(first.value.header))
+    assert again.value is not None
+    assert serialise(again.value.header) == serialise(first.value.header)
+
+
+@pytest.mark.parametrize("text", ["a & b", "<b>", 'say "x"', "l'été", "a\tb", "x ]]> y", "\U0001f600", "é\r\nà"])
+def test_special_characters_survive_writing(text: str) -> None:
+    root = Element("ClinicalDocument")
+    root.add("title", {"x": text}, text)
+    read = parse(serialise(root))
+    assert read.value is not None
+    title = read.value.header.find("title")
+    assert title is not None
+    assert title.attributes["x"] == text
+    assert title.text == text
+
+
+def test_extensions_are_written_with_their_namespace() -> None:
+    root = Element("ClinicalDocument")
+    root.add("sdtc:deceasedInd", {"value": "true"})
+    raw = serialise(root)
+    assert b'xmlns:sdtc="urn:hl7-org:sdtc"' in raw
+    read = parse(raw)
+    assert read.value is not None
+    assert read.value.header.value("sdtc:deceasedInd/@value") == "true"
+
+
+@pytest.mark.parametrize("text", ["\x00", "a\x0bb", "\ufffe", "\ud800"])
+def test_characters_that_xml_cannot_hold_are_not_written(text: str) -> None:
+    root = Element("ClinicalDocument")
+    root.add("title", text=text)
+    with pytest.raises(ValueError, match="XML"):
+        serialise(root)
+
+
+def test_a_foreign_name_is_not_written() -> None:
+    root = Element("ClinicalDocument")
+    root.add("{urn:x}y", {"value": "1"})
+    with pytest.raises(ValueError, match="namespace"):
+        serialise(root)
+
+
+def test_no_representation_of_an_element_shows_what_it_holds() -> None:
+    read = parse(document())
+    assert read.value is not None
+    assert "PAT-TROIS" not in repr(read.value.header.find("recordTarget/patientRole/patient/name"))
