@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from lxml import etree
 
+from connector.cda.order import ORDER
 from connector.cda.tree import NAMESPACES, Base64Text, Element
 from connector.issues import Issue, IssueCode, Outcome, Severity
 
@@ -266,17 +267,22 @@ class _Conversion:
         """The element and everything below."""
         tag = source.tag
         name = self.names.get(tag) or self.name(tag)
-        attributes = dict(source.attrib)
-        for key in attributes:
+        items = source.items()
+        attributes = dict(items)
+        for key, _ in items:
             if key[0] == "{":
-                attributes = {self.name(key): value for key, value in attributes.items()}
+                attributes = {self.name(key): value for key, value in items}
                 break
         element = Element(name, attributes)
         if name == "structuredBody":
             self.structured = source
             return element
-        if len(source):
-            element.children = [self.element(child) for child in source]
+        children = source.getchildren() if len(source) else ()
+        if children:
+            element.children = [self.element(child) for child in children]
+            # What stands between the children of an element that the schema gives no text is its indentation.
+            if name in ORDER:
+                return element
             text = _mixed(source)
         else:
             text = source.text

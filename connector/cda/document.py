@@ -78,13 +78,37 @@ def read_clinical(clinical: ClinicalDocument, run: Run, library: MappingLibrary)
     """The same from a parsed document (or from a traced copy of it, for `explain`)."""
     before = len(run.issues)
     exchange = library.mapping(HEADER).read(clinical.header, run)
-    issues = [*run.issues[before:], *check(clinical, tables=run.context.table)]
+    issues = [_weighed(issue) for issue in run.issues[before:]]
+    issues += check(clinical, tables=run.context.table)
     del run.issues[before:]
     if exchange is None or not exchange.documents:
         issues.append(Issue.of(Severity.ERROR, IssueCode.CDA_MISSING, "/ClinicalDocument", expected="id, code"))
         return Outcome(None, tuple(issues))
     document = _read_details(exchange.documents[0], clinical, exchange.encounter, run)
     return Outcome(CdaReading(document, exchange.patient, exchange.encounter, clinical), tuple(issues))
+
+
+def _weighed(issue: Issue) -> Issue:
+    """A datum that cannot be read refuses a document only where it says who and which document: the rest of the header is read
+    liberally, since official documents hold such faults too."""
+    if issue.severity != Severity.ERROR or issue.code not in _LIBERAL or issue.place.path.startswith(_IDENTITY):
+        return issue
+    return msgspec.structs.replace(issue, severity=Severity.WARNING)
+
+
+_LIBERAL = frozenset((IssueCode.MAP_DATA_TYPE.name, IssueCode.MAP_UNKNOWN_CODE.name))
+_IDENTITY = tuple(
+    f"/ClinicalDocument/{path}"
+    for path in (
+        "id",
+        "setId",
+        "recordTarget/patientRole/id",
+        "recordTarget/patientRole/patient/name",
+        "recordTarget/patientRole/patient/birthTime",
+        "recordTarget/patientRole/patient/administrativeGenderCode",
+        "relatedDocument",
+    )
+)
 
 
 def _read_details(document: Document, clinical: ClinicalDocument, encounter: Encounter | None, run: Run) -> Document:
