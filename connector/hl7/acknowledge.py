@@ -6,10 +6,7 @@ echoed byte for byte (its separators, its character set, its version); only our 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,19 +14,14 @@ import msgspec
 
 from connector.exchange.model import Context
 from connector.exchange.moments import to_hl7
-from connector.hl7.charsets import lookup
-from connector.hl7.escapes import Separators, escape, unescape
+from connector.hl7.escapes import unescape
+from connector.hl7.wire import BOM, WireHeader, decoded, derived_id, read_header
 from connector.issues import Issue, IssueCode, Severity, worst
 
 __all__ = ["Ack", "AckError", "WireHeader", "acknowledge", "answers", "not_kept", "read_ack", "read_header", "verdict"]
 
-#: A header segment is read up to this many bytes; official ones have under 300.
-HEADER_LIMIT = 4096
 #: An answer lists at most this many errors.
 ERRORS = 50
-
-_BOM = b"\xef\xbb\xbf"
-_CONTROL = bytes(range(32)) + b"\x7f"
 
 #: HL7 table 0357.
 CONDITIONS = {
@@ -65,69 +57,6 @@ APPLICATION_ERRORS = {
 _HEADER_CONDITIONS = frozenset({"200", "201", "202", "203"})
 
 Stage = Literal["both", "accept", "application"]
-
-
-class WireHeader(msgspec.Struct, frozen=True):
-    """The first segment as received: `fields[n - 1]` is MSH-n in the sender's bytes. `codec` decodes them, None when MSH-18 is not admitted."""
-
-    fields: tuple[bytes, ...]
-    separators: Separators
-    codec: str | None
-
-    def raw(self, number: int) -> bytes:
-        """MSH-n on the wire, without control characters; empty when absent."""
-        return self.fields[number - 1].translate(None, _CONTROL) if number <= len(self.fields) else b""
-
-    def text(self, number: int, component: int = 1) -> str:
-        """A component of MSH-n as text, escapes left as they are; bytes that are not of the character set are read as ISO 8859-1."""
-        parts = self.raw(number).split(self.separators.component.encode())
-        return _decoded(parts[component - 1], self.codec) if component <= len(parts) else ""
-
-    @property
-    def control_id(self) -> str:
-        """MSH-10 as it is said, to be compared with MSA-2 of an answer."""
-        return unescape(_decoded(self.raw(10), self.codec), self.separators)
-
-    @property
-    def version(self) -> tuple[int, ...]:
-        """MSH-12.1 as numbers, (2, 5) when it is not one: the form of answers that all later versions share."""
-        numbers = self.text(12).split(".")
-        return tuple(int(n) for n in numbers) if all(n.isascii() and n.isdigit() for n in numbers) else (2, 5)
-
-
-def read_header(raw: bytes | memoryview) -> WireHeader | None:
-    """The header of a message from its first bytes, or None when nobody can be answered: no MSH, or no usable field separator."""
-    head = bytes(raw[: HEADER_LIMIT + len(_BOM)]).removeprefix(_BOM).lstrip(b"\r\n \t")
-    if not head.startswith(b"MSH") or len(head) < 8:
-        return None
-    field = head[3:4]
-    if field.isalnum() or not b" " < field < b"\x7f":
-        return None
-    line = re.split(rb"[\r\n]", head, maxsplit=1)[0]
-    fields = (field, *line.split(field)[1:])
-    codec = lookup(_decoded(fields[17], None)) if len(fields) > 17 else None
-    return WireHeader(fields, _separators(field, fields[1]), codec)
-
-
-def _separators(field: bytes, msh2: bytes) -> Separators:
-    """What MSH-2 declares, or the recommended ones when that cannot be used."""
-    declared = msh2.decode("ascii", "replace")
-    usable = (
-        len(declared) in (4, 5)
-        and len({*declared, field.decode()}) == len(declared) + 1
-        and all(c.isascii() and c.isprintable() and not c.isalnum() and c != " " for c in declared)
-    )
-    component, repetition, mark, subcomponent = list(declared if usable else "^~\\&")[:4]
-    return Separators(
-        field=field.decode(), component=component, repetition=repetition, escape=mark, subcomponent=subcomponent
-    )
-
-
-def _decoded(raw: bytes, codec: str | None) -> str:
-    try:
-        return raw.decode(codec or "utf-8")
-    except ValueError:
-        return raw.decode("latin-1")
 
 
 def verdict(issues: Sequence[Issue]) -> Literal["AA", "AE", "AR"]:
@@ -188,7 +117,7 @@ def acknowledge(
     if code[1] != "A":
         refusing = [issue for issue in issues if issue.severity >= Severity.ERROR][:ERRORS]
         segments += [ack.err(issue) if header.version >= (2, 5) else ack.eld(issue) for issue in refusing]
-    return b"".join(segment + b"\r" for segment in segments)
+    return b"".join(segments)
 
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?)?$")
@@ -200,25 +129,23 @@ class _Answer:
     def __init__(self, header: WireHeader, language: str) -> None:
         self.header = header
         self.language = language
-        self.separators = header.separators
-        # A sender that declares no character set is one of ASCII (table 0211); accents are then written without.
-        self.codec = header.codec if header.raw(18) else "ascii"
 
     def msh(self, code: str, context: Context) -> bytes:
         """MSH with applications and facilities swapped; MSH-21 stays empty (volet 1 §ACK)."""
-        header, sep = self.header, self.separators
+        header = self.header
         event = header.text(9, 2)
-        kind = sep.component.join(("ACK", event, "ACK")) if re.fullmatch("[A-Z][A-Z0-9]{2}", event, re.ASCII) else "ACK"
-        fields = [
-            (sep.component + sep.repetition + sep.escape + sep.subcomponent).encode(),
+        known = re.fullmatch("[A-Z][A-Z0-9]{2}", event, re.ASCII)
+        return header.segment(
+            "MSH",
+            header.marks,
             header.raw(5),
             header.raw(6),
             header.raw(3),
             header.raw(4),
             to_hl7(context.now).encode(),
             b"",
-            kind.encode(),
-            _control_id(header, code, context).encode(),
+            header.coded("ACK", event, "ACK") if known else b"ACK",
+            derived_id(header, 10, code, context).encode(),
             header.raw(11) or b"P",
             header.raw(12) or b"2.5",
             b"",
@@ -227,78 +154,46 @@ class _Answer:
             b"",
             header.raw(17) or b"FRA",
             header.raw(18),
-        ]
-        return b"MSH" + self._joined(fields)
+        )
 
     def msa(self, code: str) -> bytes:
         """MSA-1 and the control id received."""
-        return b"MSA" + self._joined([code.encode(), self.header.raw(10)])
+        return self.header.segment("MSA", code.encode(), self.header.raw(10))
 
     def err(self, issue: Issue) -> bytes:
         """ERR of v2.5 and later."""
-        definition = issue.definition
+        header, definition = self.header, issue.definition
         application = APPLICATION_ERRORS.get(definition.application)
+        label = application[self.language != "fr"] if application else ""
         located = _PATH.match(issue.place.path.rpartition("/")[2])
-        return b"ERR" + self._joined(
-            [
-                b"",
-                self._components(*_location(located)) if located else b"",
-                self._components(definition.condition, CONDITIONS[definition.condition], "HL70357"),
-                issue.severity.letter.encode(),
-                self._components(definition.application, application[self.language != "fr"], "HL70533")
-                if application
-                else b"",
-                b"",
-                self._text(self._diagnosis(issue, bool(located))),
-                self._text(issue.text(self.language)),
-            ]
+        # ERR-7 names our rule, and the place too when ERR-2 cannot say it (a path of the CDA).
+        diagnosis = issue.place.rule or "" if located else str(issue.place)
+        return header.segment(
+            "ERR",
+            b"",
+            header.coded(*_location(located)) if located else b"",
+            header.coded(definition.condition, CONDITIONS[definition.condition], "HL70357"),
+            issue.severity.letter.encode(),
+            header.coded(definition.application, label, "HL70533") if application else b"",
+            b"",
+            header.encoded(diagnosis),
+            header.encoded(issue.text(self.language)),
         )
 
     def eld(self, issue: Issue) -> bytes:
         """ERR of v2.4 and earlier: ERR-1 is segment, sequence, field, and the coded condition in subcomponents."""
-        definition = issue.definition
+        header, definition = self.header, issue.definition
         located = _PATH.match(issue.place.path.rpartition("/")[2])
-        where = _location(located)[:3] if located else []
-        sub = self.separators.subcomponent.encode()
-        coded = sub.join((definition.condition.encode(), self._text(issue.text(self.language)), b"HL70357"))
-        place = [self._text(part) for part in [*where, "", "", ""][:3]]
-        return b"ERR" + self._joined([self.separators.component.encode().join([*place, coded])])
-
-    def _diagnosis(self, issue: Issue, located: bool) -> str:
-        """Where the rule stands; the place too when ERR-2 cannot say it (a path of the CDA)."""
-        return issue.place.rule or "" if located else str(issue.place)
-
-    def _components(self, *texts: str) -> bytes:
-        joined = self.separators.component.encode().join(self._text(text) for text in texts)
-        return joined.rstrip(self.separators.component.encode())
-
-    def _text(self, text: str) -> bytes:
-        plain = "".join(c if c.isprintable() else " " for c in text)
-        escaped = escape(plain, self.separators)
-        try:
-            return escaped.encode(self.codec or "ascii")
-        except UnicodeEncodeError:
-            return unicodedata.normalize("NFKD", escaped).encode(self.codec or "ascii", "ignore")
-
-    def _joined(self, fields: list[bytes]) -> bytes:
-        while fields and not fields[-1]:
-            fields.pop()
-        separator = self.separators.field.encode()
-        return separator + separator.join(fields)
+        where = _location(located)[:3] if located else ["", "", ""]
+        sub, component = header.separators.subcomponent.encode(), header.separators.component.encode()
+        coded = sub.join((definition.condition.encode(), header.encoded(issue.text(self.language)), b"HL70357"))
+        return header.segment("ERR", component.join((*map(header.encoded, where), coded)))
 
 
 def _location(located: re.Match[str]) -> list[str]:
     """ERL: segment, its sequence, field, repetition, component, subcomponent."""
     segment, sequence, field, repetition, component, subcomponent = located.groups(default="")
     return [segment, sequence or "1", field, repetition or ("1" if field else ""), component, subcomponent]
-
-
-def _control_id(header: WireHeader, code: str, context: Context) -> str:
-    """Ours for this answer, derived: the same message answered at the same moment has the same id (20 characters, v2.5 MSH-10)."""
-    identity = b"\x1f".join(
-        (context.namespace.encode(), header.raw(3), header.raw(4), header.raw(10), context.now.encode(), code.encode())
-    )
-    return base64.b32encode(hashlib.sha256(identity).digest())[:20].decode()
 
 
 def not_kept(header: WireHeader | None, context: Context, *, language: str = "fr") -> tuple[bytes, ...]:
@@ -351,7 +246,7 @@ def read_ack(raw: bytes) -> Ack:
     header = read_header(raw) if len(raw) <= ACK_LIMIT else None
     if header is None:
         return _unreadable()
-    segments = re.split(rb"[\r\n]+", raw.removeprefix(_BOM).strip())
+    segments = re.split(rb"[\r\n]+", raw.removeprefix(BOM).strip())
     split = [segment.split(header.separators.field.encode()) for segment in segments]
     acknowledged = [fields for fields in split if fields[0] == b"MSA"]
     if len(acknowledged) != 1:
@@ -368,13 +263,13 @@ def _unreadable(path: str = "MSH") -> Ack:
 
 
 def _field(header: WireHeader, fields: list[bytes], number: int) -> str:
-    wire = _decoded(fields[number], header.codec) if number < len(fields) else ""
+    wire = decoded(fields[number], header.codec) if number < len(fields) else ""
     return unescape(wire, header.separators)
 
 
 def _read_err(header: WireHeader, fields: list[bytes]) -> AckError:
     separators = header.separators
-    wire = [_decoded(field, header.codec) for field in fields] + [""] * 9
+    wire = [decoded(field, header.codec) for field in fields] + [""] * 9
 
     def said(text: str) -> str:
         return unescape(text, separators)

@@ -184,7 +184,8 @@ class Connection(asyncio.Protocol):
             task = asyncio.ensure_future(floor.intake(inbound))
             owed.append((task, len(raw), answered))
             task.add_done_callback(self._judged)
-        if backlog or len(owed) >= floor.settings.in_flight:
+        # Reading goes on until another message waits: a sender that leaves is noticed while its answer is owed.
+        if backlog:
             self._wait.add("answers")
         else:
             self._wait.discard("answers")

@@ -39,9 +39,10 @@ class MllpInSettings(EndpointSettings):
         default=100, ge=1, description="Connections open at once from one address."
     )
     in_flight: int = Field(
-        default=16,
+        default=1,
         ge=1,
-        description="Messages of one connection in hand before their answers; more are not read until one is answered.",
+        le=256,
+        description="Messages of one connection that are judged at once. 1 keeps the sender's order for certain; more helps senders that do not wait for answers. Answers always leave in order.",
     )
     memory: int = Field(
         default=256_000_000,

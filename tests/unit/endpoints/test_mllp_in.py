@@ -56,7 +56,7 @@ def test_a04_three_frames_in_one_segment_get_three_answers_in_order_whatever_the
             return Answer(messages=(ack(control_id_of(inbound.raw)),))
 
         desk = Desk(verdict)
-        async with receiving(desk) as receiver:
+        async with receiving(desk, in_flight=3) as receiver:
             peer = await Peer.to(receiver)
             peer.send(b"".join(frame(message(str(n))) for n in range(3)))
             while len(desk.taken) < 3:
