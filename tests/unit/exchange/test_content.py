@@ -1,0 +1,56 @@
+"""Document bytes leave an Exchange and come back, without a copy."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+import pytest
+
+from connector.exchange.content import attach, detach
+from connector.exchange.documents import Content, Document
+from connector.exchange.model import Exchange
+
+CDA = b"<ClinicalDocument/>"
+PDF = b"%PDF-1.4"
+
+
+def exchange() -> Exchange:
+    document = Document(id="1.2", content=Content(data=CDA, media_type="text/xml"), body=Content(data=PDF))
+    return Exchange(intent="submit", documents=(document, Document(id="1.3", content=Content(data=CDA))))
+
+
+def test_bytes_are_kept_once_by_their_digest_and_not_copied() -> None:
+    without, kept = detach(exchange())
+    assert set(kept) == {hashlib.sha256(CDA).hexdigest(), hashlib.sha256(PDF).hexdigest()}
+    assert kept[hashlib.sha256(CDA).hexdigest()] is CDA
+    assert b"ClinicalDocument" not in msgspec.json.encode(without)
+    content = without.documents[0].content
+    assert content is not None
+    assert (content.data, content.size, content.media_type) == (None, len(CDA), "text/xml")
+
+
+def test_what_was_detached_comes_back_the_same() -> None:
+    without, kept = detach(exchange())
+    back = attach(without, kept.__getitem__)
+    assert [document.content and document.content.data for document in back.documents] == [CDA, CDA]
+    assert back.documents[0].body is not None
+    assert back.documents[0].body.data is PDF
+    assert detach(back) == (without, kept)
+
+
+def test_a_digest_that_is_there_is_believed() -> None:
+    _, kept = detach(Exchange(documents=(Document(content=Content(data=CDA, sha256="known")),)))
+    assert kept == {"known": CDA}
+
+
+def test_an_exchange_without_bytes_stays_itself() -> None:
+    empty = Exchange(documents=(Document(id="1.2"),))
+    assert detach(empty)[0] is empty
+    assert attach(empty, {}.__getitem__) is empty
+
+
+def test_bytes_that_cannot_be_found_raise() -> None:
+    without, _ = detach(exchange())
+    with pytest.raises(KeyError):
+        attach(without, {}.__getitem__)
