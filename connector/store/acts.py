@@ -60,16 +60,22 @@ class Acts:
         )
         chosen = any_of(delivery.c.id, "ids", dialect)
         self._lanes_of = Statement(
-            sa.select(lane.c.destination, lane.c.key, delivery.c.id)
-            .join(lane, lane.c.id == delivery.c.lane_id)
+            # A lane that slept for long may be forgotten; its key is then the message's.
+            sa.select(delivery.c.destination, sa.func.coalesce(lane.c.key, message.c.key), delivery.c.id)
+            .outerjoin(lane, lane.c.id == delivery.c.lane_id)
+            .join(message, message.c.id == delivery.c.message_id)
             .where(chosen, delivery.c.state.in_([sa.literal_column(f"'{state}'") for state in {*_RETRIED}])),
             dialect,
         )
         self._reopen = Statement(
             sa.update(delivery)
-            .where(chosen)
-            .values(state=sa.literal_column("'queued'"), open=true, settled=sa.null())
-            .returning(delivery.c.id),
+            .where(delivery.c.id == sa.bindparam("delivery_id", type_=sa.BigInteger))
+            .values(
+                state=sa.literal_column("'queued'"),
+                open=true,
+                settled=sa.null(),
+                lane_id=sa.bindparam("in_lane", type_=sa.BigInteger),
+            ),
             dialect,
         )
         self._cancel = Statement(
@@ -158,9 +164,14 @@ class Acts:
         """Delivery ids → how many are queued again. The lanes' rows are locked first and in order, like everywhere."""
         for operation in operations:
             found = self._lanes_of.rows(transaction.cursor, ids=many(operation.argument, self._dialect))
-            self._awaken(transaction, {(destination, key) for destination, key, _ in found})
-            ids = sorted(number for _, _, number in found)
-            operation.result = len(self._reopen.rows(transaction.cursor, ids=many(ids, self._dialect))) if ids else 0
+            lanes = self._awaken(transaction, {(destination, key) for destination, key, _ in found})
+            rows = [
+                {"delivery_id": number, "in_lane": lanes[destination, key]}
+                for destination, key, number in sorted(found, key=lambda row: row[2])
+            ]
+            if rows:
+                self._reopen.each(transaction.cursor, rows)
+            operation.result = len(rows)
 
     def _cancel_them(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
         """Delivery ids → how many were cancelled; the next of each lane may go at once."""
@@ -183,9 +194,10 @@ class Acts:
             lanes = self._recording.lanes(transaction.cursor, set(routed), now)
             operation.result = self._recording.deliver(transaction, [(number, pair) for pair in routed], lanes, now)
 
-    def _awaken(self, transaction: Transaction, pairs: set[tuple[str, str]]) -> None:
+    def _awaken(self, transaction: Transaction, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
         now = self._now()
-        self._recording.lanes(transaction.cursor, pairs, now)
+        lanes = self._recording.lanes(transaction.cursor, pairs, now)
         for destination, key in sorted(pairs):
             self._due_now.run(transaction.cursor, of=destination, under=key, due_at=now)
         self._recording.wake(transaction, sorted({destination for destination, _ in pairs}))
+        return lanes

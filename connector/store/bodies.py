@@ -11,12 +11,14 @@ import msgspec
 import sqlalchemy as sa
 
 from connector.exchange.model import Exchange
+from connector.ports import Claimed
 from connector.store.carving import Part, attach
 from connector.store.content import ContentFiles
 from connector.store.database import Database
+from connector.store.lanes import Waiting
 from connector.store.tables import content, message
 
-__all__ = ["Bodies", "Body", "Recent"]
+__all__ = ["Bodies", "Body", "Recent", "claimed", "within"]
 
 log = logging.getLogger(__name__)
 
@@ -121,3 +123,32 @@ class Bodies:
         if self._files is None:
             raise FileNotFoundError(f"content {digest} is in no row and there is no folder of contents")
         return self._files.read(digest)
+
+
+def within(waiting: Sequence[Waiting], limit: int) -> list[Waiting]:
+    """As many as fit in memory, at least one."""
+    chosen = [waiting[0]]
+    size = waiting[0].size
+    for item in waiting[1:]:
+        size += item.size
+        if size > limit:
+            break
+        chosen.append(item)
+    return chosen
+
+
+def claimed(item: Waiting, body: Body, destination: str, key: str) -> Claimed:
+    """What a sender needs."""
+    return Claimed(
+        delivery_id=item.delivery_id,
+        message_id=item.message_id,
+        destination=destination,
+        key=key,
+        attempts=item.attempts,
+        resent=item.resent,
+        in_flight=item.in_flight,
+        control_id=item.control_id,
+        type=item.type,
+        raw=body.raw,
+        exchange=body.exchange,
+    )

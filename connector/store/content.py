@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class ContentFiles:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._folders: set[str] = set()
+        self._sweeping = threading.Lock()
 
     def path(self, digest: str) -> Path:
         """Where a content is or would be."""
@@ -31,10 +33,11 @@ class ContentFiles:
     def keep(self, digest: str, data: bytes) -> None:
         """Make the bytes durable: file fsynced, renamed, folder fsynced. Raises OSError (disk full…); nothing half is ever left under the name."""
         path = self.path(digest)
-        if path.exists() and path.stat().st_size == len(data):
-            # Touched so that the sweep of orphans leaves it to the row that is about to name it.
-            os.utime(path)
-            return
+        with self._sweeping:
+            if path.exists() and path.stat().st_size == len(data):
+                # Touched so that the sweep of orphans leaves it to the row that is about to name it.
+                os.utime(path)
+                return
         self._folder(path.parent)
         draft = path.with_name(f"{digest}.{os.urandom(4).hex()}.part")
         try:
@@ -56,9 +59,13 @@ class ContentFiles:
             raise OSError(f"content {digest} is damaged on disk")
         return data
 
-    def drop(self, digest: str) -> None:
-        """Remove a content that no row names any more."""
-        self.path(digest).unlink(missing_ok=True)
+    def drop_old(self, path: Path, before: float) -> bool:
+        """Remove an orphan, unless it was written or touched meanwhile; whether it was removed."""
+        with self._sweeping:
+            if path.stat().st_mtime >= before:
+                return False
+            path.unlink(missing_ok=True)
+            return True
 
     def orphans(self, known: Callable[[list[str]], set[str]], before: float) -> Iterator[Path]:
         """Files older than `before` (seconds, file system time) that no row names, and drafts that a crash left."""

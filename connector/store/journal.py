@@ -22,7 +22,7 @@ from connector.ports import (
     Recorded,
 )
 from connector.store.acts import Acts
-from connector.store.bodies import Bodies, Body, Recent
+from connector.store.bodies import Bodies, Body, Recent, claimed, within
 from connector.store.content import ContentFiles
 from connector.store.database import Database
 from connector.store.keeping import Keeping
@@ -33,8 +33,9 @@ from connector.store.ownership import AdvisoryBuckets, OneProcess, boot_seconds,
 from connector.store.preparing import identity_of, prepare
 from connector.store.reading import Reading
 from connector.store.recording import Again, Recording, verdict_on
+from connector.store.search import Search
 from connector.store.times import Timeline
-from connector.store.writer import Writer, unavailable
+from connector.store.writer import Writer, translated
 
 __all__ = ["SqlJournal"]
 
@@ -62,11 +63,13 @@ class SqlJournal:
         self._keeping = Keeping(self.files)
         self.bodies = Bodies(self.database, self.files)
         self.timeline = Timeline(clock)
+        self.window = window_days * _DAY
+        self.search = Search(self.database, self.files)
         self._freeze = freeze
         self._seen = boot_seconds()
         self._running = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._recording = Recording(self.database.dialect, window_days * _DAY, self._announce)
+        self._recording = Recording(self.database.dialect, self.window, self._announce)
         self._acts = Acts(self.database.dialect, self._recording, self.timeline.now)
         self._reading = Reading(self.database, self._recording, self.timeline.now)
         self._buckets = (
@@ -104,6 +107,11 @@ class SqlJournal:
         """Ask right before the first byte leaves: the owner session answered recently, so PostgreSQL cannot have given the lane away."""
         return self._running and (self.database.lite or boot_seconds() - self._seen < self._freeze - 1.0)
 
+    @property
+    def transactions(self) -> int:
+        """How many transactions ingest made: with `operations` the measure of group commit."""
+        return self._ingest.transactions
+
     # --- ingest
 
     async def find(self, sender: str, control_id: str, digest: str) -> Recorded | None:
@@ -114,7 +122,7 @@ class SqlJournal:
         try:
             earlier = await self._reading.earlier(identity)
         except Exception as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         if not earlier:
             return None
         verdict = verdict_on(earlier, digest)
@@ -171,7 +179,7 @@ class SqlJournal:
         hold = self._lanes.held.get(lane_id)
         if hold is None or not waiting:
             return (version if hold is not None else -1), ()
-        chosen = _within(waiting, _READ_AHEAD)
+        chosen = within(waiting, _READ_AHEAD)
         bodies = await self._bodies_of([item.message_id for item in chosen])
         self._forget(lane_id)
         self._read[lane_id] = tuple([item.delivery_id for item in chosen])
@@ -180,7 +188,7 @@ class SqlJournal:
         for item in chosen:
             if item.message_id not in bodies:
                 await self._park_unreadable(item, lane_id)
-        return version, [_claimed(item, bodies[item.message_id], hold.destination, hold.key) for item in readable]
+        return version, [claimed(item, bodies[item.message_id], hold.destination, hold.key) for item in readable]
 
     async def sending(self, delivery_id: int) -> bool:
         """Stamp sent_at, durable before the first byte leaves; False: not ours any more, or cancelled."""
@@ -362,7 +370,7 @@ class SqlJournal:
             try:
                 found.update(await asyncio.to_thread(self.bodies.of, missing))
             except Exception as error:
-                raise _translated(error) from error
+                raise translated(error) from error
         return found
 
     async def _flush(self) -> None:
@@ -394,37 +402,3 @@ class SqlJournal:
     def _wake(self, destinations: Sequence[str] | None) -> None:
         for name in self._work if destinations is None else destinations:
             self._event(name).set()
-
-
-def _within(waiting: Sequence[Waiting], limit: int) -> list[Waiting]:
-    """As many as fit in memory, at least one."""
-    chosen = [waiting[0]]
-    size = waiting[0].size
-    for item in waiting[1:]:
-        size += item.size
-        if size > limit:
-            break
-        chosen.append(item)
-    return chosen
-
-
-def _claimed(item: Waiting, body: Body, destination: str, key: str) -> Claimed:
-    return Claimed(
-        delivery_id=item.delivery_id,
-        message_id=item.message_id,
-        destination=destination,
-        key=key,
-        attempts=item.attempts,
-        resent=item.resent,
-        in_flight=item.in_flight,
-        control_id=item.control_id,
-        type=item.type,
-        raw=body.raw,
-        exchange=body.exchange,
-    )
-
-
-def _translated(error: Exception) -> Exception:
-    """SQLAlchemy wraps the driver's error; what is the database's fault is JournalUnavailable."""
-    original = getattr(error, "orig", None) or error
-    return JournalUnavailable(type(original).__name__) if unavailable(original) else error

@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["Listener"]
 
+_TURN = 0.25  # seconds; how long `stop` may take
+
 log = logging.getLogger(__name__)
 
 
@@ -26,7 +28,7 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; blocks for at most its one-second turn."""
+        """End the thread; blocks for at most one turn."""
         self._stop.set()
         self._thread.join()
 
@@ -43,6 +45,7 @@ class Listener:
             connection.execute("LISTEN connector_work")
             self._heard(None)  # what was told while nobody listened
             while not self._stop.is_set():
-                names = {notice.payload for notice in connection.notifies(timeout=1.0)}
+                # One at a time: the driver gives back the whole batch that came with it, and waits for no second one.
+                names = {notice.payload for notice in connection.notifies(timeout=_TURN, stop_after=1)}
                 if names:
                     self._heard(sorted(names))

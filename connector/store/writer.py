@@ -12,7 +12,7 @@ from typing import Any
 from connector.ports import JournalUnavailable
 from connector.store.statements import Cursor
 
-__all__ = ["Operation", "Transaction", "Writer", "unavailable"]
+__all__ = ["Operation", "Transaction", "Writer", "translated", "unavailable"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,12 @@ def unavailable(error: BaseException) -> bool:
         return True
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names.intersection(_UNAVAILABLE)) or type(error).__name__ == "DatabaseError"
+
+
+def translated(error: Exception) -> Exception:
+    """SQLAlchemy wraps the driver's error; what is the database's fault is JournalUnavailable."""
+    original = getattr(error, "orig", None) or error
+    return JournalUnavailable(type(original).__name__) if unavailable(original) else error
 
 
 class Writer:
