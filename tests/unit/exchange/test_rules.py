@@ -11,9 +11,9 @@ from connector.exchange import rules
 from connector.exchange.documents import Content, Document
 from connector.exchange.facts import VOLET_LPS, Facts
 from connector.exchange.model import Context, Envelope, Exchange
-from connector.exchange.people import Identifier
+from connector.exchange.people import Identifier, Organization, Party
 from connector.issues import Issue, Severity
-from tests.unit.exchange.sample import CONTEXT, DOCUMENT, EXCHANGE, FACTS, INS, PATIENT
+from tests.unit.exchange.sample import CONTEXT, DOCUMENT, EXCHANGE, FACTS, INS, PATIENT, RECIPIENT
 
 
 def found(exchange: Exchange, context: Context = CONTEXT, facts: Facts = FACTS) -> list[tuple[str, str, str]]:
@@ -200,6 +200,25 @@ def test_the_envelope_and_the_header_give_one_id(facts: dict[str, Any], place: s
 def test_a_false_check_digit_only_warns() -> None:
     sender = replace(EXCHANGE.sender, identifiers=(Identifier(value="801234567866", system="1.2.250.1.71.4.2.1"),))  # type: ignore[type-var]
     assert found(replace(EXCHANGE, sender=sender)) == [("W", "IDENTIFIER_CHECK", "sender.identifiers[1].value")]
+
+
+def test_every_national_number_is_looked_at() -> None:
+    false = Identifier(value="801234567866", system="1.2.250.1.71.4.2.1")
+    structure = Organization(identifiers=(Identifier(value="1120459876", system="1.2.250.1.71.4.2.2"),))
+    document = replace(
+        DOCUMENT,
+        authors=(Party(), Party(identifiers=(false,), organization=structure)),
+        signer=Party(identifiers=(false,)),
+        custodian=structure,
+    )
+    warned = found(replace(EXCHANGE, documents=(document,), recipients=(replace(RECIPIENT, identifiers=(false,)),)))
+    assert [(severity, path) for severity, _, path in warned] == [
+        ("W", "recipients[1].identifiers[1].value"),
+        ("W", "documents[1].authors[2].identifiers[1].value"),
+        ("W", "documents[1].authors[2].organization.identifiers[1].value"),
+        ("W", "documents[1].signer.identifiers[1].value"),
+        ("W", "documents[1].custodian.identifiers[1].value"),
+    ]
 
 
 def test_options_have_their_default_first() -> None:
