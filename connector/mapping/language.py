@@ -6,7 +6,7 @@ The language knows no format. A rule names two ends; the end of a format is a pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from typing import Any, NamedTuple, Protocol
 
@@ -187,6 +187,48 @@ class Traced(str):
         traced = super().__new__(cls, text)
         traced.places = frozenset(places)
         return traced
+
+    def __radd__(self, other: str) -> Traced:
+        """Plain text + Traced."""
+        return Traced(other + str(self), self.places)
+
+    def __iter__(self) -> Iterator[Traced]:
+        return (Traced(character, self.places) for character in str(self))
+
+
+def _keeping(name: str) -> Callable[..., Any]:
+    plain = getattr(str, name)
+
+    def keep(self: Traced, *arguments: Any, **named: Any) -> Any:
+        places = self.places.union(*(a.places for a in arguments if isinstance(a, Traced)))
+        made = plain(self, *arguments, **named)
+        if isinstance(made, str):
+            return Traced(made, places)
+        return type(made)(Traced(part, places) for part in made)
+
+    keep.__name__ = name
+    keep.__doc__ = f"As `str.{name}`; the places are kept."
+    return keep
+
+
+for _name in (
+    *(
+        "__getitem__",
+        "__add__",
+        "__mul__",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "lower",
+        "upper",
+        "casefold",
+        "capitalize",
+        "title",
+    ),
+    *("removeprefix", "removesuffix", "replace", "translate", "zfill", "ljust", "rjust", "expandtabs"),
+    *("split", "rsplit", "splitlines", "partition", "rpartition"),
+):
+    setattr(Traced, _name, _keeping(_name))
 
 
 class Shape(Protocol):

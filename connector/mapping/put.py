@@ -112,7 +112,8 @@ def _put_each(name: str, holder: Callable[[Node], Node] | None, sets: Node) -> P
 def completed(value: Any, sets: Node) -> tuple[Any, bool]:
     """The value with what its path's predicates say, and whether it did not say otherwise."""
     if type(value) is dict:
-        return {**sets, **value}, all(value.get(name, wanted) == wanted for name, wanted in sets.items())
+        agreed = all(value.setdefault(name, wanted) == wanted for name, wanted in sets.items())
+        return value, agreed  # the same dict: `explain` finds it again
     missing = {name: wanted for name, wanted in sets.items() if read_field(value, name) is None}
     agreed = all(name in missing or read_field(value, name) == wanted for name, wanted in sets.items())
     return (msgspec.structs.replace(value, **missing) if missing else value), agreed

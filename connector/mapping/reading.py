@@ -36,7 +36,7 @@ def reader(part: Part, inner: Any, probe: Probe | None) -> ReadRule:
         return _compare(part, get)
     put = putter(part.exchange_end) if probe is None else probe.put(part, putter(part.exchange_end))
     if inner is not None:
-        return _read_inner(part, inner, get, put)
+        return _read_inner(part, inner, get, put, probe is not None)
     convert = part.conversion.read if probe is None else probe.convert(part, part.conversion.read)
     null = part.shape.null if path.leaf is not None else None
     required = part.rule.required
@@ -119,7 +119,7 @@ def _read_each(
     return read_each
 
 
-def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Put) -> ReadRule:
+def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Put, watched: bool) -> ReadRule:
     path, many, required = part.format_end, part.exchange_end.many, part.rule.required
     # several of one node where the Exchange holds one: the first is read, the others stay unread
     if not part.exchange_end.steps:
@@ -137,6 +137,8 @@ def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Pu
                 for rule in inner.fills:
                     rule(found[0], into, run)
             run.trail.pop()
+            if watched:
+                put(into, into, run)  # adds nothing: tells the probe which value the path led to
 
         return read_same
     sets = part.exchange_end.steps[-1].sets()

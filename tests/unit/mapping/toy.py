@@ -35,8 +35,8 @@ NULL = '""'
 class Node:
     """A node: its name, its children, its texts by leaf name."""
 
-    def __init__(self, name: str, *children: Node, **leaves: str | list[str]) -> None:
-        self.name = name
+    def __init__(self, kind: str, /, *children: Node, **leaves: str | list[str]) -> None:
+        self.name = kind
         self.children = list(children)
         self.leaves: dict[str, list[str]] = {k: [v] if isinstance(v, str) else v for k, v in leaves.items()}
 
@@ -101,11 +101,14 @@ def read_identifier(node: Node, run: Run) -> Any:
 
 def write_identifier(value: Identifier, node: Node, run: Run) -> None:
     """As read."""
+    kind = {"INS": "I", "PI": "P", None: None}
+    if value.kind not in kind:
+        raise ValueError("unknown kind")
     node.leaves["value"] = [value.value]
     if value.system:
         node.leaves["system"] = [value.system]
     if value.kind:
-        node.leaves["kind"] = [{"INS": "I", "PI": "P"}[value.kind]]
+        node.leaves["kind"] = [str(kind[value.kind])]
 
 
 def read_name(node: Node, run: Run) -> HumanName | None:
@@ -118,12 +121,15 @@ def read_name(node: Node, run: Run) -> HumanName | None:
 
 def write_name(value: HumanName, node: Node, run: Run) -> None:
     """As read."""
+    use = {"birth": "L", "usual": "D", None: None}
+    if value.use not in use:
+        raise ValueError("unknown use")
     if value.family:
         node.leaves["family"] = [value.family]
     if value.given:
         node.leaves["given"] = [value.given[0]]
     if value.use:
-        node.leaves["use"] = [{"birth": "L", "usual": "D"}[value.use]]
+        node.leaves["use"] = [str(use[value.use])]
 
 
 def read_coded(node: Node, run: Run) -> Concept | None:
