@@ -17,7 +17,7 @@ from connector.fhir.elements import Element, elements, is_primitive, is_resource
 from connector.mapping.language import Datatype, Leaf, LeafAccess, Located, ParsedPath, Step, StepAccess, Traced
 from connector.mapping.paths import closest, parse_steps
 
-__all__ = ["DIRECTIVES", "LINK", "TARGET", "FhirShape", "prune"]
+__all__ = ["LINK", "SUBMISSION", "TARGET", "VISIBILITY", "FhirShape", "prune"]
 
 Node = dict[str, Any]
 
@@ -25,10 +25,13 @@ Node = dict[str, Any]
 TARGET = "->"
 #: Under this key a Reference says `->Type`: the one root resource of that type.
 LINK = "=>"
-#: What a Bundle's tree holds beside resources: the visibility of all its documents, which FHIR repeats on each (securityLabel).
-DIRECTIVES = "Directives"
-_DIRECTIVES = {
-    name: Element(name, "boolean") for name in ("MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX")
+#: What a Bundle's tree holds beside resources, because FHIR says it of each document (status, relatesTo, securityLabel): the operation
+#: and the visibility. `bundle` spreads it over the documents and gathers it again.
+SUBMISSION = "Submission"
+VISIBILITY = ("MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX")
+_SUBMISSION = {
+    "intent": Element("intent", "code"),
+    **{name: Element(name, "boolean") for name in VISIBILITY},
 }
 
 
@@ -52,8 +55,8 @@ def _elements(type_name: str) -> MappingType[str, Element]:
     """The elements of a type; below `Bundle` stand root resources."""
     if type_name == "Bundle":
         return _ROOTS
-    if type_name == DIRECTIVES:
-        return _DIRECTIVES
+    if type_name == SUBMISSION:
+        return _SUBMISSION
     return elements(type_name)
 
 
@@ -61,7 +64,7 @@ class _Roots(dict[str, Element]):
     """The roots of a Bundle's tree: every resource type, always a list in the tree."""
 
     def __missing__(self, name: str) -> Element:
-        if name != DIRECTIVES and not is_resource(name):
+        if name != SUBMISSION and not is_resource(name):
             raise KeyError(name)
         made = self[name] = Element(name, name, many=True)
         return made
@@ -73,7 +76,7 @@ class _Roots(dict[str, Element]):
             return default
 
     def __iter__(self) -> Iterator[str]:
-        return iter([DIRECTIVES, *(name for name in types() if is_resource(name))])
+        return iter([SUBMISSION, *(name for name in types() if is_resource(name))])
 
 
 _ROOTS: MappingType[str, Element] = _Roots()
@@ -94,7 +97,7 @@ class FhirShape:
         if path in (".", "*", _type_of(anchor)):
             return ParsedPath()
         kind = _type_of(anchor)
-        if kind not in (DIRECTIVES, "Bundle") and kind not in types():
+        if kind not in (SUBMISSION, "Bundle") and kind not in types():
             raise ValueError(f"FHIR has no type {kind!r}{closest(kind, types())}")
         steps: list[Step] = []
         for step in parse_steps(path, "."):
@@ -286,24 +289,28 @@ def _link(name: str, *, many: bool) -> LeafAccess:
     return LeafAccess(get, put)
 
 
-def prune(node: Any) -> bool:
-    """Drop empty nodes and values, in place; True when nothing is left (a resourceType or an extension's url alone is nothing)."""
-    if isinstance(node, dict):
-        empty = [key for key, value in node.items() if value is None or value == "" or _hollow(value)]
-        for key in empty:
-            del node[key]
-        return not node or node.keys() <= _NOTHING
-    return False
+def prune(node: Node, nothing: frozenset[str] = frozenset({"resourceType"})) -> bool:
+    """Drop empty nodes and values, in place; True when nothing but `nothing` is left (the url of an extension is nothing)."""
+    empty = [
+        key
+        for key, value in node.items()
+        if value is None or value == "" or _hollow(value, _URL if key in _EXTENSIONS else _TYPE)
+    ]
+    for key in empty:
+        del node[key]
+    return node.keys() <= nothing
 
 
-_NOTHING = {"resourceType", "url"}
+_TYPE = frozenset({"resourceType"})
+_URL = frozenset({"url"})
+_EXTENSIONS = ("extension", "modifierExtension")
 
 
-def _hollow(value: Any) -> bool:
+def _hollow(value: Any, nothing: frozenset[str]) -> bool:
     if isinstance(value, dict):
-        return prune(value)
+        return prune(value, nothing)
     if isinstance(value, list):
-        kept = [item for item in value if not _hollow(item) and item is not None and item != ""]
+        kept = [item for item in value if item is not None and item != "" and not _hollow(item, nothing)]
         if len(kept) != len(value):
             value[:] = kept
         return not kept

@@ -1,0 +1,384 @@
+"""What a mapping says of resources becomes a transaction Bundle, and back: which resources, their ids, references and requests.
+
+Every id is derived, every entry is `PUT Type/<id>`: a Bundle sent twice changes nothing the second time. Places are those of the linked
+tree (shape.py). People, organisations and devices are kept as they were said at that moment: their id comes from their content, so that
+a later, poorer message never overwrites them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pybase64
+
+from connector.exchange.documents import Content, Document
+from connector.exchange.identifiers import INS_OIDS
+from connector.exchange.ids import Key, derived, document_key, encounter_key, patient_key
+from connector.exchange.model import Exchange
+from connector.exchange.moments import to_instant
+from connector.fhir.codec import Resource
+from connector.fhir.documents import complete
+from connector.fhir.link import leaves, link
+from connector.fhir.shape import LINK, SUBMISSION, TARGET, VISIBILITY
+from connector.issues import IssueCode, Severity
+from connector.mapping.language import Run, Traced
+
+__all__ = ["assemble", "leaves", "take_apart"]
+
+BY = "connector/fhir/bundle.py"
+FR_CORE = "https://hl7.fr/ig/fhir/core/StructureDefinition/"
+FR_PATIENT = FR_CORE + "fr-core-patient"
+FR_PATIENT_INS = FR_CORE + "fr-core-patient-ins"
+#: Exchange words of a document's status → DocumentReference.status (R4 document-reference-status).
+STATUS = {"deletion": "entered-in-error", "superseded": "superseded"}
+_WORDS = {code: word for word, code in STATUS.items()}
+_VISIBILITY = frozenset(VISIBILITY)
+_UNKNOWN_CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"}
+_ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+
+
+def assemble(tree: Resource, exchange: Exchange, run: Run) -> Resource:
+    """The transaction Bundle of a linked tree. Document bytes stay `bytes` in `Binary.data`; the codec encodes them.
+
+    Reports as WARNING what PDSm requires of a DocumentReference and the Exchange does not hold (MAP_REQUIRED). The tree is not changed.
+    """
+    return _Assembly(tree, exchange, run).bundle()
+
+
+def take_apart(resource: Resource, run: Run) -> Resource:
+    """A Bundle (or one resource with its contained ones) as the linked tree that mappings read.
+
+    What FHIR says on each document is gathered: the operation and the visibility under `Submission`, the status in the Exchange's words.
+    Two Patients are an ERROR: what belongs to whom could not be said.
+    """
+    tree = link(resource, run)
+    if len(tree.get("Patient", ())) > 1:
+        run.report(Severity.ERROR, IssueCode.FHIR_INVALID, "Patient[2]", expected="one Patient")
+    for encounter in tree.get("Encounter", ()):
+        if encounter.get("class") == _UNKNOWN_CLASS:
+            del encounter["class"]
+    documents = tree.get("DocumentReference", ())
+    if documents:
+        submission: Resource = {}
+        for document in documents:
+            _gather(document, submission)
+        tree[SUBMISSION] = [submission]
+    return tree
+
+
+def _gather(document: Resource, submission: Resource) -> None:
+    """The status in the Exchange's words; operation and visibility to the submission; the reference's date as the document's when alone."""
+    replaces = any(each.get("code") == "replaces" for each in document.get("relatesTo", ()))
+    status = _WORDS.get(document.get("status", ""), "replacement" if replaces else "final")
+    if document.get("docStatus") == "preliminary" and status == "final":
+        del document["docStatus"]
+        status = "preliminary"
+    document["status"] = status
+    intent = "delete" if status == "deletion" else "replace" if replaces else "submit"
+    if submission.get("intent") in (None, "submit"):
+        submission["intent"] = intent
+    labels = []
+    for label in document.get("securityLabel", ()):
+        codes = {coding.get("code") for coding in label.get("coding", ())}
+        named = codes & _VISIBILITY
+        submission.update(dict.fromkeys(named, True))
+        if not named:
+            labels.append(label)
+    if "securityLabel" in document:
+        document["securityLabel"] = labels
+    attachment = next((each["attachment"] for each in document.get("content", ()) if "attachment" in each), None)
+    if attachment is not None and "creation" not in attachment and "date" in document:
+        attachment["creation"] = document.pop("date")
+
+
+class _Assembly:
+    """One Bundle under construction."""
+
+    def __init__(self, tree: Resource, exchange: Exchange, run: Run) -> None:
+        self.tree = tree
+        self.exchange = exchange
+        self.run = run
+        self.context = run.context
+        self.entries: list[Resource] = []
+        self.done: dict[tuple[str, str], Resource] = {}
+        self.urls: dict[str, str] = {}  # root type → full URL
+
+    def bundle(self) -> Resource:
+        """Roots first, each after what it points at."""
+        self._patient()
+        self._encounter()
+        documents = [
+            self._document(number, node) for number, node in enumerate(self.tree.get("DocumentReference", ()), 1)
+        ]
+        self._list(documents)
+        return {"resourceType": "Bundle", "type": "transaction", "entry": self.entries}
+
+    # --- entries ---------------------------------------------------------------------------------------------------
+
+    def _put(self, resource: Resource, identity: str) -> str:
+        """Add an entry; the same resource twice is one. Returns its full URL."""
+        kind = resource["resourceType"]
+        known = self.done.get((kind, identity))
+        if known is not None and known != resource:
+            # Two different things under one business identity in one message: the later one is named by its content.
+            identity = self._content_id(resource)
+            known = self.done.get((kind, identity))
+        url = f"urn:uuid:{identity}"
+        if known is None:
+            self.done[kind, identity] = resource
+            named: Resource = {"resourceType": kind, "id": identity}
+            if "meta" in resource:
+                named["meta"] = resource["meta"]
+            named.update(resource)
+            request = {"method": "PUT", "url": f"{kind}/{identity}"}
+            self.entries.append({"fullUrl": url, "resource": named, "request": request})
+        return url
+
+    def _content_id(self, resource: Resource) -> str:
+        content = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS).decode()
+        return derived(self.context, resource["resourceType"], content)
+
+    def _settle(self, node: Resource, place: str) -> str:
+        """The full URL of a target, after what it points at itself."""
+        flat: Resource = self._flat(node, place)
+        if flat["resourceType"] == "Encounter":
+            flat = _encounter(flat)
+        identity = self._content_id(flat)
+        self._derived(f"{place}.id", _places(node))
+        return self._put(flat, identity)
+
+    def _flat(self, node: Any, place: str) -> Any:
+        """A copy in which references are URLs; a link to a root that is not there is left out."""
+        if isinstance(node, dict):
+            if TARGET in node:
+                target = node[TARGET]
+                url = self._settle(target, f"{place}->{target['resourceType']}")
+                return {"reference": url, **{k: v for k, v in node.items() if k != TARGET}}
+            if LINK in node:
+                linked = self.urls.get(node[LINK][2:])
+                rest = {k: v for k, v in node.items() if k != LINK}
+                return {"reference": linked, **rest} if linked else rest or None
+            made: Resource = {}
+            for key, value in node.items():
+                if isinstance(value, dict | list):
+                    value = self._flat(value, f"{place}.{key}")
+                if value is not None:
+                    made[key] = value
+            return made
+        if isinstance(node, list):
+            flat = [
+                self._flat(item, f"{place}[{number}]") if isinstance(item, dict) else item
+                for number, item in enumerate(node, 1)
+            ]
+            return [item for item in flat if item is not None] or None
+        return node
+
+    def _derived(self, place: str, sources: Iterable[str]) -> None:
+        self.run.derived(place, sources, BY)
+
+    def _identity(self, kind: str, key: Key, path: str, place: str, *fallback: str) -> str:
+        """A derived id, with the Exchange places that it was made of."""
+        envelope = self.exchange.envelope
+        if key:
+            self._derived(f"{place}.id", [f"{path}.{each}" for each in key.places])
+            return derived(self.context, kind, *key.parts)
+        self._derived(f"{place}.id", ["envelope.control_id"] if envelope and envelope.control_id else [])
+        return derived(self.context, kind, "", (envelope.control_id if envelope else None) or "", *fallback)
+
+    # --- roots -----------------------------------------------------------------------------------------------------
+
+    def _patient(self) -> None:
+        nodes, patient = self.tree.get("Patient", ()), self.exchange.patient
+        if not nodes or patient is None:
+            return
+        place = "Patient[1]"
+        flat: Resource = self._flat(nodes[0], place)
+        qualified = patient.identity_status == "validated"
+        matricule = [each for each in flat.get("identifier", ()) if each.get("system", "")[8:] in INS_OIDS]
+        if matricule and not qualified:
+            # The matricule and its OID leave only with a qualified identity (référentiel INS, INS/va1.53).
+            self.run.report(
+                Severity.WARNING, IssueCode.INS_NOT_QUALIFIED, f"{place}.identifier", what="FHIR Patient.identifier"
+            )
+            flat["identifier"] = [each for each in flat["identifier"] if each not in matricule]
+            if not flat["identifier"]:
+                del flat["identifier"]
+        profile = FR_PATIENT_INS if matricule and qualified and self._ins_complete(flat, place) else FR_PATIENT
+        flat["meta"] = {"profile": [profile]}
+        self._derived(f"{place}.meta.profile[1]", ["patient.identity_status"] if patient.identity_status else [])
+        identity = self._identity("patient", patient_key(patient), "patient", place)
+        self.urls["Patient"] = self._put(flat, identity)
+
+    def _ins_complete(self, flat: Resource, place: str) -> bool:
+        """What fr-core-patient-ins asks beyond fr-core-patient; a missing part is told and the plain profile is named."""
+        official = [name for name in flat.get("name", ()) if name.get("use") == "official"]
+        checks = {
+            "name[use=official].given[1]": len(official) == 1 and len(official[0].get("given", ())) == 1,
+            "name[use=official].extension[fr-core-patient-birth-list-given-name]": any(
+                "extension" in n for n in official
+            ),
+            "extension[patient-birthPlace]": any(
+                e["url"].endswith("patient-birthPlace") for e in flat.get("extension", ())
+            ),
+            "gender": "gender" in flat,
+            "birthDate": "birthDate" in flat,
+        }
+        missing = [name for name, there in checks.items() if not there]
+        for name in missing:
+            self.run.report(Severity.WARNING, IssueCode.MAP_REQUIRED, place, expected=f"fr-core-patient-ins: {name}")
+        return not missing
+
+    def _encounter(self) -> None:
+        nodes, encounter = self.tree.get("Encounter", ()), self.exchange.encounter
+        if not nodes or encounter is None:
+            return
+        flat = _encounter(self._flat(nodes[0], "Encounter[1]"))
+        identity = self._identity("encounter", encounter_key(encounter), "encounter", "Encounter[1]")
+        self.urls["Encounter"] = self._put(flat, identity)
+
+    def _document(self, number: int, node: Resource) -> str:
+        place, path = f"DocumentReference[{number}]", f"documents[{number}]"
+        document = self.exchange.documents[number - 1] if number <= len(self.exchange.documents) else Document()
+        flat: Resource = self._flat(node, place)
+        identity = self._identity("document", document_key(document), path, place, str(number))
+        flat["status"] = STATUS.get(document.status or "", "current")
+        if self.exchange.intent == "delete":
+            flat["status"] = "entered-in-error"
+        if document.status == "preliminary":
+            flat["docStatus"] = "preliminary"
+        self._date(flat, document, place, path)
+        self._labels(flat, place)
+        complete(flat, document, self.run, place, path)
+        self._content(flat, document.content, identity, place)
+        return self._put(_ordered(flat), identity)
+
+    def _date(self, flat: Resource, document: Document, place: str, path: str) -> None:
+        """When the reference was made: the document's moment when it is an instant, else the message's (R4 DocumentReference.date)."""
+        zone = self.context.zone
+        moments = [(document.created, f"{path}.created")]
+        if self.exchange.envelope is not None:
+            moments.append((self.exchange.envelope.sent_at, "envelope.sent_at"))
+        for moment, source in moments:
+            instant = to_instant(moment, zone) if moment is not None else None
+            if instant is not None:
+                flat["date"] = instant
+                self._derived(f"{place}.date", [source])
+                return
+
+    def _labels(self, flat: Resource, place: str) -> None:
+        """The visibility of the whole submission, on each document (JDV_J08)."""
+        for node in self.tree.get(SUBMISSION, ()):
+            for name in VISIBILITY:
+                if node.get(name) is not True:
+                    continue
+                coding = _visibility(name, self.run)
+                labels = flat.setdefault("securityLabel", [])
+                labels.append({"coding": [coding]})
+                for key in coding:
+                    self._derived(
+                        f"{place}.securityLabel[{len(labels)}].coding[1].{key}", [f"directives.{_DIRECTIVE[name]}"]
+                    )
+
+    def _content(self, flat: Resource, content: Content | None, identity: str, place: str) -> None:
+        """The bytes go to a Binary; the attachment points at it."""
+        contents = flat.get("content") or [{}]
+        flat["content"] = contents
+        attachment = contents[0].get("attachment") or {}
+        data = attachment.pop("data", None)
+        attachment.pop("url", None)
+        binary = derived(self.context, "binary", identity)
+        if data is not None:
+            if "size" not in attachment:
+                attachment["size"] = len(data)
+            if "hash" not in attachment:
+                attachment["hash"] = _sha1(data)
+            media = attachment.get("contentType", "application/octet-stream")
+            resource = {"resourceType": "Binary", "contentType": media, "data": data}
+            attachment["url"] = self._put(resource, binary)
+        elif content is not None and (content.sha256 or content.sha1):
+            attachment["url"] = f"Binary/{binary}"
+        contents[0] = {**contents[0], "attachment": attachment or dict(_ABSENT)}
+
+    def _list(self, documents: list[str]) -> None:
+        """The submission, when it says who sent to whom (MHD SubmissionSet)."""
+        nodes = self.tree.get("List", ())
+        if not nodes or not documents or not ("source" in nodes[0] or "extension" in nodes[0]):
+            return
+        flat: Resource = self._flat(nodes[0], "List[1]")
+        flat["status"], flat["mode"] = "current", "working"
+        flat["entry"] = [{"item": {"reference": url}} for url in documents]
+        envelope = self.exchange.envelope
+        control = (envelope.control_id if envelope else None) or ""
+        sender = envelope.sender if envelope else None
+        self._derived("List[1].id", ["envelope.control_id"] if control else [])
+        name = (sender.system or sender.value) if sender else ""
+        self._put(flat, derived(self.context, "submission", name, control, *documents))
+
+
+_DIRECTIVE = dict(
+    zip(VISIBILITY, ("hidden_from_professionals", "hidden_from_patient", "hidden_from_guardians"), strict=True)
+)
+
+
+def _visibility(name: str, run: Run) -> Resource:
+    """The code of TRE_A07 with its label."""
+    table = run.context.table("visibility") if run.context.table is not None else None
+    coded = table.from_exchange("fhir", name) if table is not None else None
+    if coded is None:
+        return {"code": name}
+    parts = {"system": coded.system, "code": coded.code, "display": coded.display}
+    return {key: value for key, value in parts.items() if value}
+
+
+def _encounter(flat: Resource) -> Resource:
+    """What R4 requires of an Encounter and nobody said is said to be unknown."""
+    return {
+        "resourceType": "Encounter",
+        **({"meta": flat["meta"]} if "meta" in flat else {}),
+        "status": "unknown",
+        "class": dict(_UNKNOWN_CLASS),
+        **{key: value for key, value in flat.items() if key not in ("resourceType", "meta")},
+    }
+
+
+def _sha1(data: bytes | str) -> str:
+    raw = pybase64.b64decode(data) if isinstance(data, str) else data
+    return pybase64.b64encode(hashlib.sha1(raw, usedforsecurity=False).digest()).decode("ascii")
+
+
+_FIRST = (
+    "resourceType",
+    "meta",
+    "extension",
+    "masterIdentifier",
+    "identifier",
+    "status",
+    "docStatus",
+    "type",
+    "category",
+    "subject",
+    "date",
+)
+
+
+def _ordered(flat: Resource) -> Resource:
+    """Identity first, for whoever reads the JSON."""
+    return {key: flat[key] for key in (*_FIRST, *flat) if key in flat}
+
+
+def _places(node: Any) -> list[str]:
+    """The Exchange places that a target's values come from, when the tree was traced."""
+    found: set[str] = set()
+    level = [node]
+    while level:
+        value = level.pop()
+        if isinstance(value, dict):
+            level += value.values()
+        elif isinstance(value, list):
+            level += value
+        elif isinstance(value, Traced):
+            found |= value.places
+    return sorted(found)

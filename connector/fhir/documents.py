@@ -1,0 +1,83 @@
+"""What PDSm asks of a DocumentReference: the class of its type, and a warning for each part that nobody said.
+
+PDSm 3.1.1 (pdsm-comprehensive-document-reference on MHD 4.2.3). Nothing is invented: absent stays absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.exchange.documents import Document
+from connector.fhir.codec import Resource
+from connector.fhir.datatypes import system_uri
+from connector.issues import IssueCode, Severity
+from connector.mapping.language import Run
+
+__all__ = ["REQUIRED", "complete"]
+
+BY = "connector/fhir/documents.py"
+
+#: Paths that PDSm requires, and that this side can fill; `content[1]` is the only content.
+REQUIRED = (
+    "masterIdentifier.value",
+    "type.coding",
+    "category",
+    "subject",
+    "date",
+    "author",
+    "custodian",
+    "securityLabel",
+    "content.format",
+    "content.attachment.contentType",
+    "content.attachment.language",
+    "content.attachment.title",
+    "content.attachment.creation",
+    "context.period.start",
+    "context.facilityType",
+    "context.practiceSetting",
+    "context.sourcePatientInfo",
+)
+
+
+def complete(flat: Resource, document: Document, run: Run, place: str, path: str) -> None:
+    """Add the class of the document's type when it has none, and report what PDSm still misses. A deletion owes nothing."""
+    if "category" not in flat and document.type is not None:
+        category = _class_of(document.type.code, run)
+        if category is not None:
+            flat["category"] = [{"coding": [category]}]
+            for key in category:
+                run.derived(f"{place}.category[1].coding[1].{key}", [f"{path}.type.code"], BY)
+    if flat.get("status") == "entered-in-error":
+        return
+    for required in REQUIRED:
+        if not _has(flat, required.split(".")):
+            run.report(Severity.WARNING, IssueCode.MAP_REQUIRED, f"{place}.{required}", expected=f"PDSm: {required}")
+
+
+def _class_of(code: str, run: Run) -> Resource | None:
+    """The class (TRE_A03) of a document type, as the national tree says (ASS_X04)."""
+    table = run.context.table
+    if table is None:
+        return None
+    found = table("document-types").get(code, "class")
+    if not found:
+        return None
+    coded = table("document-classes").from_exchange("fhir", found)
+    if coded is None:
+        return None
+    coding = {"code": coded.code}
+    if coded.system and (uri := system_uri(coded.system, run)):
+        coding = {"system": uri, "code": coded.code}
+    if coded.display:
+        coding["display"] = coded.display
+    return coding
+
+
+def _has(node: Any, names: list[str]) -> bool:
+    for name in names:
+        if isinstance(node, list):
+            node = node[0] if node else {}
+        node = node.get(name) if isinstance(node, dict) else None
+        if not node:
+            return False
+    return True

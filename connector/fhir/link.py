@@ -1,0 +1,197 @@
+"""A Bundle's resources as one linked tree: references followed, the document's bytes put where the attachment points.
+
+What the tree looks like is said in shape.py. Nothing is fetched: a URL outside the Bundle stays a value (G07).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from connector.fhir.codec import Resource
+from connector.fhir.shape import LINK, TARGET, FhirShape
+from connector.issues import IssueCode, Severity
+from connector.mapping.language import Run
+
+__all__ = ["leaves", "link"]
+
+#: How many values an unfolded tree may hold: references that fan out at each level would grow without end.
+MOST_VALUES = 500_000
+#: How many resources a Bundle may hold.
+MOST_ENTRIES = 10_000
+
+_ROOT_TYPES = ("Patient", "Encounter", "DocumentReference", "List")
+
+
+def link(resource: Resource, run: Run) -> Resource:
+    """A Bundle, or one resource with its contained ones, as a linked tree. FHIR_REFERENCE for a reference that stays open.
+
+    The first Patient and the first Encounter are the roots that others link to; a resource that nothing points at is a root too.
+    """
+    return _Linking(resource, run).tree()
+
+
+def leaves(bundle: Resource, run: Run) -> Iterable[tuple[str, Any]]:
+    """Every filled leaf of a Bundle with the place that it has in the linked tree, so that both can be compared."""
+    return FhirShape().leaves(link(bundle, run))
+
+
+class _Linking:
+    """One Bundle being linked."""
+
+    def __init__(self, resource: Resource, run: Run) -> None:
+        self.run = run
+        self.by_url: dict[str, Resource] = {}
+        self.resources: list[Resource] = []
+        self.linked: dict[int, Resource] = {}  # by id() of the resource
+        self.sizes: dict[int, int] = {}
+        self.used: set[int] = set()
+        self.open: list[int] = []
+        self.places: list[str] = []
+        self.size = 0
+        for url, each in _entries(resource):
+            self._index(url, each)
+        self.roots: dict[int, str] = {}  # id() of the resources that others link to
+        for kind in ("Patient", "Encounter"):
+            first = next((each for each in self.resources if each["resourceType"] == kind), None)
+            if first is not None:
+                self.roots[id(first)] = kind
+        for each in self.resources:
+            if each["resourceType"] == "DocumentReference":
+                self.roots[id(each)] = "DocumentReference"
+
+    def _index(self, url: str, resource: Resource) -> None:
+        self.resources.append(resource)
+        if url:
+            self.by_url.setdefault(url, resource)
+        identity = resource.get("id")
+        if identity:
+            self.by_url.setdefault(f"{resource['resourceType']}/{identity}", resource)
+
+    def tree(self) -> Resource:
+        """The roots by type, the subject resources first."""
+        if len(self.resources) > MOST_ENTRIES:
+            self.run.report(Severity.ERROR, IssueCode.TOO_MANY, "Bundle.entry", limit=MOST_ENTRIES, what="entry")
+            return {}
+        tree: Resource = {}
+        for resource in self.resources:
+            if id(resource) in self.roots or resource["resourceType"] == "List":
+                self._root(tree, resource)
+        for resource in self.resources:
+            if id(resource) not in self.linked and id(resource) not in self.used:
+                self._root(tree, resource)
+        if self.size > MOST_VALUES:
+            self.run.report(Severity.ERROR, IssueCode.TOO_MANY, "Bundle", limit=MOST_VALUES, what="value")
+            return {}
+        return {kind: tree[kind] for kind in (*_ROOT_TYPES, *tree) if kind in tree}
+
+    def _root(self, tree: Resource, resource: Resource) -> None:
+        found = tree.setdefault(resource["resourceType"], [])
+        self.places = [f"{resource['resourceType']}[{len(found) + 1}]"]
+        linked = self._link(resource, {})
+        if linked is not None:
+            found.append(linked)
+            self.size += self.sizes[id(resource)]
+
+    def _link(self, resource: Resource, around: dict[str, Resource]) -> Resource | None:
+        """The resource with its references followed, made once; None while it is being made (a cycle)."""
+        key = id(resource)
+        if key in self.open:
+            return None
+        made = self.linked.get(key)
+        if made is None:
+            self.open.append(key)
+            # What is contained may point at what is contained beside it.
+            contained = {f"#{each.get('id')}": each for each in _contained(resource)} or around
+            before, self.size = self.size, 0
+            made = self._node({k: v for k, v in resource.items() if k != "contained"}, contained)
+            self.sizes[key], self.size = self.size, before
+            self.linked[key] = made
+            self.open.pop()
+            self._inline(made)
+        return made
+
+    def _node(self, node: Resource, contained: dict[str, Resource]) -> Resource:
+        made: Resource = {}
+        for key, value in node.items():
+            if isinstance(value, dict):
+                made[key] = self._child(key, value, contained)
+            elif isinstance(value, list):
+                made[key] = [
+                    self._child(f"{key}[{number}]", item, contained) if isinstance(item, dict) else item
+                    for number, item in enumerate(value, 1)
+                ]
+            else:
+                self.size += 1
+                made[key] = value
+        return made
+
+    def _child(self, key: str, node: Resource, contained: dict[str, Resource]) -> Resource:
+        self.places.append(key)
+        reference = node.get("reference")
+        made = (
+            self._reference(reference, node, contained) if isinstance(reference, str) else self._node(node, contained)
+        )
+        self.places.pop()
+        return made
+
+    def _reference(self, reference: str, node: Resource, contained: dict[str, Resource]) -> Resource:
+        target = contained.get(reference) if reference.startswith("#") else self._find(reference)
+        if target is None:
+            # A server's own resources may stay outside of the Bundle; what points into the Bundle must be there.
+            inside = reference.startswith(("#", "urn:"))
+            severity = Severity.ERROR if inside else Severity.INFORMATION
+            self.run.report(severity, IssueCode.FHIR_REFERENCE, ".".join(self.places))
+            return self._node(node, contained)
+        rest = {key: value for key, value in node.items() if key not in ("reference", "type")}
+        kind = self.roots.get(id(target))
+        if kind is not None:
+            made = {LINK: f"->{kind}", **self._node(rest, contained)}
+            if kind == "DocumentReference" and "masterIdentifier" in target:
+                made.setdefault("identifier", target["masterIdentifier"])
+            return made
+        linked = self._link(target, contained)
+        if linked is None:
+            self.run.report(Severity.ERROR, IssueCode.FHIR_REFERENCE, ".".join(self.places))
+            return self._node(node, contained)
+        self.size += self.sizes[id(target)]
+        return {TARGET: linked, **self._node(rest, contained)}
+
+    def _find(self, reference: str) -> Resource | None:
+        """By full URL, else by Type/id at its end (an absolute URL of the same server)."""
+        found = self.by_url.get(reference)
+        if found is None and "/" in reference:
+            parts = reference.split("/_history/")[0].rsplit("/", 2)
+            found = self.by_url.get("/".join(parts[-2:]))
+        return found
+
+    def _inline(self, made: Resource) -> None:
+        """Put the data of the Binary that an attachment points at into the attachment, as ITI-105 has it."""
+        if made["resourceType"] != "DocumentReference":
+            return
+        for content in made.get("content", ()):
+            attachment = content.get("attachment", {})
+            binary = self._find(attachment["url"]) if "url" in attachment else None
+            if binary is not None and binary["resourceType"] == "Binary":
+                self.used.add(id(binary))
+                del attachment["url"]
+                if "data" in binary:
+                    attachment["data"] = binary["data"]
+                attachment.setdefault("contentType", binary.get("contentType"))
+
+
+def _entries(resource: Resource) -> Iterator[tuple[str, Resource]]:
+    """(full URL, resource) of a Bundle's entries, or the resource alone."""
+    if resource.get("resourceType") != "Bundle":
+        yield "", resource
+        return
+    for entry in resource.get("entry", ()):
+        inner = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(inner, dict) and isinstance(inner.get("resourceType"), str):
+            yield str(entry.get("fullUrl", "")), inner
+
+
+def _contained(resource: Resource) -> Iterator[Resource]:
+    for each in resource.get("contained", ()):
+        if isinstance(each, dict) and isinstance(each.get("resourceType"), str):
+            yield each
