@@ -52,9 +52,11 @@ def demo_message(now: Moment, control_id: str, document_id: str) -> bytes:
     segments = [
         rf"MSH|^~\&|DOSSIER-DEMO|CH-DEMO|CONNECTEUR|PFI-DEMO|{at}||MDM^T02^MDM_T02|{control_id}|T|2.6|||||FRA|UNICODE UTF-8|||2.1^CISIS_CDA_HL7_V2",
         f"EVN||{local}|||801234567897^ESSAI^Claire^^^^^^ASIP-SANTE-PS&1.2.250.1.71.4.2.1&ISO^D^^^IDNPS|{local}",
-        "PID|||279035121518989^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS~DEMO-0042^^^CH-DEMO&1.2.250.1.213.1.4.10.9.1&ISO^PI"
-        "||PAT-TROIS^DOMINIQUE^DOMINIQUE^^^^L||19790328|F|||12 rue des Lilas^^CLERMONT-FERRAND^^63000^FRA^H~^^^^^^BDL^^63220"
-        "|||||||DOSSIER-7^^^CH-DEMO&1.2.250.1.213.1.4.10.9.2&ISO^AN||||||||||||||N|VALI",
+        (
+            "PID|||279035121518989^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS~DEMO-0042^^^CH-DEMO&1.2.250.1.213.1.4.10.9.1&ISO^PI"
+            "||PAT-TROIS^DOMINIQUE^DOMINIQUE^^^^L||19790328|F|||12 rue des Lilas^^CLERMONT-FERRAND^^63000^FRA^H~^^^^^^BDL^^63220"
+            "|||||||DOSSIER-7^^^CH-DEMO&1.2.250.1.213.1.4.10.9.2&ISO^AN|||||||||||||N|VALI"
+        ),
         "PV1|1|I|MED||||||||||||||||SEJOUR-7^^^CH-DEMO&1.2.250.1.213.1.4.10.9.3&ISO^VN|||||||||||||||||||||||||20260101|20260105",
         "ORC|NW",
         f"OBR|1|||{document_type}",
@@ -62,8 +64,10 @@ def demo_message(now: Moment, control_id: str, document_id: str) -> bytes:
         f"OBX|1|ED|{document_type}||^text^XML^Base64^{cda}||||||F",
         f"PRT||UC||SB^Send by^participation|{_PROFESSIONAL}|||CH DEMO^^^^^ASIP-SANTE-ST&1.2.250.1.71.4.2.2&ISO^FINEG^^^630000404",
         f"PRT||UC||RCT^Result Copies To^participation|{_PROFESSIONAL}||||||||||^NET^X.400^{_MAILBOX}",
-        "PRT||UC||RCT^Result Copies To^participation|279035121518989^PAT-TROIS^DOMINIQUE^^^^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO"
-        f"^L^^^INS||||||||||^NET^X.400^{_PATIENT_MAILBOX}",
+        (
+            "PRT||UC||RCT^Result Copies To^participation|279035121518989^PAT-TROIS^DOMINIQUE^^^^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO"
+            f"^L^^^INS||||||||||^NET^X.400^{_PATIENT_MAILBOX}"
+        ),
     ]
     segments += [
         f"OBX|{number}|CWE|{code}^{label}^MetaDMPMSS||{value}^^expandedYes-NoIndicator||||||F"

@@ -174,6 +174,7 @@ def test_the_patient_identifiers_of_message_and_document_agree(library: Library,
     read = read_document(demo_document(NOW, "2.25.42"), run, library)
     assert read.value is not None
     assert read.value.patient is not None
+    assert (pid[8], pid[18].split("^")[0], pid[31], pid[32]) == ("F", "DOSSIER-7", "N", "VALI")
     assert [each.split("^")[0] for each in pid[3].split("~")] == [each.value for each in read.value.patient.identifiers]
 
 
