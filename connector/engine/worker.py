@@ -182,6 +182,9 @@ class Worker:
                     if await self._settle(claimed, receipt, lane_id, version if last else None):
                         return False
                 elif receipt is Again.FETCH:
+                    if not self._journal.still_owner():
+                        await asyncio.sleep(_AGAIN[0])
+                        return True
                     break
             else:
                 if len(waiting) < _DEPTH and await self._journal.idle(lane_id, version):

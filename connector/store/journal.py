@@ -109,7 +109,7 @@ class SqlJournal:
 
     @property
     def transactions(self) -> int:
-        """How many transactions ingest made: with `operations` the measure of group commit."""
+        """How many transactions ingest made: the measure of group commit."""
         return self._ingest.transactions
 
     # --- ingest
@@ -380,9 +380,7 @@ class SqlJournal:
         try:
             await self._ingest.submit("answered", told)
         except JournalUnavailable:
-            log.warning(
-                "journal: %d notes of written answers are lost; a repeated message gets its answer again", len(told)
-            )
+            log.warning("journal: %d notes of written answers are lost", len(told))  # a repetition is answered again
 
     def _event(self, destination: str) -> asyncio.Event:
         event = self._work.get(destination)
