@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from connector.exchange.model import Context
-from connector.issues import Issue, IssueCode, Severity
+from connector.issues import Issue, IssueCode, Place, Severity
 
 __all__ = [
     "ERASE",
@@ -165,7 +165,9 @@ class Run:
 
     def report(self, severity: Severity, code: IssueCode, path: str = "", **params: object) -> None:
         """Add an issue at `path` (default: the place in hand)."""
-        self.issues.append(Issue.of(severity, code, path or self.place, rule=self.rule, **params))
+        # Not by Issue.of: a parameter of the text may itself be called `rule` (MAP_DISAGREES).
+        texts = {name: str(value) for name, value in params.items()}
+        self.issues.append(Issue(severity, code.name, Place(path or self.place, self.rule), texts))
 
     def derived(self, output: str, sources: Iterable[str], by: str) -> None:
         """Say that the output place was computed from Exchange places by code (`assemble`, `take_apart`, rules), for `explain`."""

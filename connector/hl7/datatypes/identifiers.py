@@ -1,6 +1,6 @@
 """HD, EI, CX, and the identifiers inside XCN and XON, as canonical identifiers; a document's EI as `root` or `root^extension`.
 
-The type of a universal id (table 0301) is implied by its form when the form is an OID (ISO) or a URI; another type is kept.
+The type of a universal id (table 0301) is kept as given; where none is known, an OID is written as ISO and a URI as URI.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from connector.exchange.identifiers import INS_OIDS, is_oid
 from connector.exchange.moments import Moment, from_hl7, to_hl7
 from connector.exchange.people import Identifier
-from connector.hl7.datatypes.said import carried, erased, put, said
+from connector.hl7.datatypes.said import NULL, carried, erased, put, said
 from connector.hl7.message import Repetition
 from connector.mapping.language import Erase, Run
 
@@ -36,23 +36,21 @@ def _implied(system: str) -> str:
     return "ISO" if is_oid(system) else "URI" if ":" in system else ""
 
 
-def _domain(authority: str | None, system: str | None, kind: str | None) -> tuple[str | None, str | None, str | None]:
+def _domain(
+    authority: str | None, system: str | None, kind: str | None
+) -> tuple[str | None, str | None, str | None]:
     """(authority, system, its type) of an HD. An OID that stands alone in the place of the name is the system."""
     if system is None and authority is not None and is_oid(authority):
-        return None, authority, None
-    if system is None or kind is None:
-        return authority, system, None
-    if kind == _implied(system):
-        return authority, carried(system, system, kind), None
-    return authority, system, kind
+        return None, authority, "ISO"
+    return authority, system, kind if system is not None else None
 
 
 def _moment(text: str | None) -> Moment | None:
     return None if text is None else Moment(carried(from_hl7(text), text))
 
 
-def _write_domain(identifier: Identifier, node: Repetition, component: int) -> None:
-    put(node, identifier.authority or _INS_AUTHORITY.get(identifier.system or ""), component)
+def _write_domain(identifier: Identifier, node: Repetition, component: int, authority: str | None = None) -> None:
+    put(node, identifier.authority or authority, component)
     if identifier.system is not None:
         node.put(identifier.system, component, 2)
         put(node, identifier.system_type or _implied(identifier.system) or None, component, 3)
@@ -115,7 +113,7 @@ def read_cx(node: Repetition, run: Run) -> Identifier | Erase | None:
 def write_cx(identifier: Identifier, node: Repetition, run: Run) -> None:
     """CX; an INS without the name of its authority gets the one that the national annex fixes."""
     node.put(identifier.value, 1)
-    _write_domain(identifier, node, 4)
+    _write_domain(identifier, node, 4, _INS_AUTHORITY.get(identifier.system or ""))
     put(node, identifier.kind, 5)
     put(node, identifier.start and to_hl7(identifier.start)[:8], 7)
     put(node, identifier.end and to_hl7(identifier.end)[:8], 8)
