@@ -14,9 +14,24 @@ from connector.cda.tree import Base64Text, Element
 from connector.exchange import identifiers, moments
 from connector.exchange.moments import Moment
 from connector.exchange.people import Address, Concept, HumanName, Identifier, Telecom
-from connector.mapping.language import Datatype, Run
+from connector.mapping.language import Datatype, Run, Traced
 
 __all__ = ["DATATYPES"]
+
+
+def carried(value: str, *sources: str | None) -> str:
+    """The value with the places of the texts that it was made from, when they are traced: a look-up or a join loses them."""
+    places = [place for source in sources if isinstance(source, Traced) for place in source.places]
+    return Traced(value, places) if places else value
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else carried(" ".join(parts), *parts)
+
+
+def _worded(code: str | None, words: dict[str, str]) -> str | None:
+    """The canonical word of a code, the code itself when there is no word for it."""
+    return carried(words.get(code, code), code) if code is not None else None
 
 
 # --- II ---------------------------------------------------------------------------------------------------------------
@@ -29,11 +44,11 @@ def read_ii(node: Element, run: Run) -> Identifier | None:
     if root is None:
         return Identifier(value=extension, authority=node.get("assigningAuthorityName")) if extension else None
     found = identifiers.from_cda(root, extension)
-    authority = node.get("assigningAuthorityName")
-    return (
-        found
-        if authority is None
-        else Identifier(value=found.value, system=found.system, kind=found.kind, authority=authority)
+    return Identifier(
+        value=found.value,
+        system=found.system,
+        kind=carried(found.kind, root) if found.kind else None,
+        authority=node.get("assigningAuthorityName"),
     )
 
 
@@ -41,6 +56,8 @@ def write_ii(value: Identifier, node: Element, run: Run) -> None:
     """II. National numbers get the prefix of PS_IdNat and Struct_IdNat. ValueError when the domain has no OID: a root is an OID or a UUID."""
     del run
     root, extension = identifiers.to_cda(value)
+    if value.authority:
+        node.attributes["assigningAuthorityName"] = value.authority
     if root is None and value.system is None and extension and _is_root(extension):
         node.attributes["root"] = extension
     elif root is None:
@@ -49,8 +66,6 @@ def write_ii(value: Identifier, node: Element, run: Run) -> None:
         node.attributes["root"] = root
         if extension:
             node.attributes["extension"] = extension
-    if value.authority:
-        node.attributes["assigningAuthorityName"] = value.authority
 
 
 def _is_root(text: str) -> bool:
@@ -104,7 +119,7 @@ def read_cd(node: Element, run: Run) -> Concept | None:
     if system is None:
         system = node.get("codeSystemName")
     if system is not None and systems is not None:
-        system = systems.canonical(system)
+        system = carried(systems.canonical(system), system)
     return Concept(
         code=code,
         system=system,
@@ -118,11 +133,12 @@ def write_cd(value: Concept, node: Element, run: Run) -> None:
     """CD. ValueError when the system has no OID: codeSystem is an OID."""
     attributes = node.attributes
     attributes["code"] = value.code
+    oid = None
     if value.system:
         systems = run.context.systems
         oid = systems.oid(value.system) if systems is not None else value.system
-        if oid is None or not identifiers.is_oid(oid):
-            raise ValueError("CD: a code system with an OID")
+        oid = oid if oid and identifiers.is_oid(oid) else None
+    if oid:
         attributes["codeSystem"] = oid
     if value.version:
         attributes["codeSystemVersion"] = value.version
@@ -130,6 +146,8 @@ def write_cd(value: Concept, node: Element, run: Run) -> None:
         attributes["displayName"] = value.display
     if value.text:
         node.add("originalText", text=value.text)
+    if value.system and oid is None:
+        raise ValueError("CD: a code system with an OID")
 
 
 # --- PN ---------------------------------------------------------------------------------------------------------------
@@ -148,11 +166,11 @@ def read_pn(node: Element, run: Run) -> HumanName | None:
         qualifier = part.get("qualifier")
         if part.name == "family":
             if family is None or (qualifier == "BR" and use != "birth"):
-                family, use = text, _NAME_USE.get(qualifier or "")
+                family, use = text, _name_use(qualifier)
         elif part.name == "given":
             (given if qualifier else others).append(text)
     if use == "birth":  # without qualifier: the given names of the birth certificate
-        birth_given = " ".join(others) if len(others) > 1 else others[0] if others else None
+        birth_given = _joined(others) if others else None
     else:
         given = others + given
     prefix, suffix, text = node.value("prefix"), node.value("suffix"), None
@@ -172,14 +190,19 @@ def read_pn(node: Element, run: Run) -> HumanName | None:
 
 
 _NAME_USE = {"BR": "birth", "CL": "usual", "SP": "usual"}
+
+
+def _name_use(qualifier: str | None) -> str | None:
+    use = _NAME_USE.get(qualifier or "")
+    return carried(use, qualifier) if use else None
+
+
 _NAME_QUALIFIER = {"birth": "BR", "usual": "CL"}
 
 
 def write_pn(value: HumanName, node: Element, run: Run) -> None:
     """PN: prefix, given names, family name, suffix. ValueError for a use that no qualifier says."""
     del run
-    if value.use is not None and value.use not in _NAME_QUALIFIER:
-        raise ValueError("PN: a birth or usual name, or one without use")
     if value.text and not value.family and not value.given:
         node.text = value.text
     qualifier = _NAME_QUALIFIER.get(value.use or "")
@@ -195,6 +218,8 @@ def write_pn(value: HumanName, node: Element, run: Run) -> None:
         node.add("family", dict(qualified) if qualified else None, value.family)
     if value.suffix:
         node.add("suffix", text=value.suffix)
+    if value.use is not None and qualifier is None:
+        raise ValueError("PN: a birth or usual name, or one without use")
 
 
 # --- AD ---------------------------------------------------------------------------------------------------------------
@@ -234,34 +259,33 @@ def read_ad(node: Element, run: Run) -> Address | None:
         elif part.name in _FIELDS:
             fields.setdefault(_FIELDS[part.name], text)
     if street:
-        lines.insert(at, street[0] if len(street) == 1 else " ".join(street))
+        lines.insert(at, _joined(street))
     if not lines and not fields and isinstance(node.text, str):
         lines = [node.text]
     if not lines and not fields:
         return None
-    use = node.get("use")
-    return Address(use=_ADDRESS_USE.get(use, use) if use else None, lines=tuple(lines), **fields)
+    return Address(use=_worded(node.get("use"), _ADDRESS_USE), lines=tuple(lines), **fields)
 
 
 def write_ad(value: Address, node: Element, run: Run) -> None:
-    """AD: lines alone as streetAddressLine, else components (the CI-SIS forbids a mix). ValueError for a use of another vocabulary."""
+    """AD: lines alone as streetAddressLine, else components (the CI-SIS forbids a mix). ValueError for a use of another vocabulary
+    and for more lines than the components have places."""
     del run
-    if value.use:
-        code = _ADDRESS_CODE.get(value.use, value.use)
-        if code not in _ADDRESS_USE:
-            raise ValueError("AD: a use among H, HP, HV, WP, DIR, PUB, TMP")
+    code = _ADDRESS_CODE.get(value.use, value.use) if value.use else None
+    if code in _ADDRESS_USE:
         node.attributes["use"] = code
     fields = [(element, getattr(value, field)) for element, field in _FIELDS.items() if getattr(value, field)]
     if not fields:
         for line in value.lines:
             node.add("streetAddressLine", text=line)
-        return
-    if len(value.lines) > len(_LINE_ELEMENTS):
-        raise ValueError(f"AD: at most {len(_LINE_ELEMENTS)} lines beside a city")
-    for element, line in zip(_LINE_ELEMENTS, value.lines, strict=False):
+    for element, line in zip(_LINE_ELEMENTS, value.lines if fields else (), strict=False):
         node.add(element, text=line)
     for element, text in fields:
         node.add(element, text=text)
+    if code is not None and code not in _ADDRESS_USE:
+        raise ValueError("AD: a use among H, HP, HV, WP, DIR, PUB, TMP")
+    if fields and len(value.lines) > len(_LINE_ELEMENTS):
+        raise ValueError(f"AD: at most {len(_LINE_ELEMENTS)} lines beside a city")
 
 
 # --- TEL --------------------------------------------------------------------------------------------------------------
@@ -287,8 +311,7 @@ def read_tel(node: Element, run: Run) -> Telecom | None:
             system = "mssante"
     if not value:
         return None
-    use = node.get("use")
-    return Telecom(value=value, system=system, use=_TELECOM_USE.get(use, use) if use else None)
+    return Telecom(value=value, system=carried(system, value), use=_worded(node.get("use"), _TELECOM_USE))
 
 
 def write_tel(value: Telecom, node: Element, run: Run) -> None:
@@ -296,14 +319,15 @@ def write_tel(value: Telecom, node: Element, run: Run) -> None:
     del run
     text = value.value
     scheme = {"phone": "tel:", "fax": "fax:", "email": "mailto:", "mssante": "mailto:", None: "tel:"}.get(value.system)
+    code = _TELECOM_CODE.get(value.use, value.use) if value.use else None
+    if scheme is not None or ":" in text:
+        node.attributes["value"] = (scheme or "") + text
+    if code in _TELECOM_USE:
+        node.attributes["use"] = code
     if scheme is None and ":" not in text:
         raise ValueError("TEL: a value with its scheme")
-    node.attributes["value"] = f"{scheme or ''}{text}"
-    if value.use:
-        code = _TELECOM_CODE.get(value.use, value.use)
-        if code not in _TELECOM_USE:
-            raise ValueError("TEL: a use among H, HP, HV, WP, DIR, PUB, EC, MC, PG")
-        node.attributes["use"] = code
+    if code is not None and code not in _TELECOM_USE:
+        raise ValueError("TEL: a use among H, HP, HV, WP, DIR, PUB, EC, MC, PG")
 
 
 # --- leaves -----------------------------------------------------------------------------------------------------------
