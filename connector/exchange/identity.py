@@ -214,7 +214,8 @@ def _same_given(left: HumanName, right: HumanName) -> bool:
 
 
 def national_numbers(exchange: Exchange, _context: Context, _facts: Facts) -> Iterator[Issue]:
-    """RPPS, FINESS and their kin end in a check digit; official samples break it, so it only warns."""
+    """RPPS, FINESS and their kin end in a check digit; official samples break it, so it only warns. So does the matricule of a patient
+    who is a recipient: an official sample has a wrong one, and whether mail can reach it is judged where mail is sent."""
     if exchange.sender is not None:
         yield from _party(exchange.sender, "sender")
     for position, party in enumerate(exchange.recipients, 1):
@@ -236,4 +237,5 @@ def _party(party: Party, place: str) -> Iterator[Issue]:
 
 def _checked(identifiers: tuple[Identifier, ...], place: str) -> Iterator[Issue]:
     for position, each in enumerate(identifiers, 1):
-        yield from check(each, f"{place}.identifiers[{position}].value")
+        for issue in check(each, f"{place}.identifiers[{position}].value"):
+            yield replace(issue, severity=min(issue.severity, Severity.WARNING))

@@ -1,0 +1,128 @@
+"""The one table of formats: how bytes become a tree, which mapping answers for it, and how a tree becomes bytes again.
+
+A new format is one package with codec, datatypes and shape, and one line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from connector.cda import codec as cda_codec
+from connector.cda.shape import SHAPE as CDA_SHAPE
+from connector.exchange.model import Exchange
+from connector.fhir import bundle as fhir_bundle
+from connector.fhir import codec as fhir_codec
+from connector.fhir.shape import FhirShape
+from connector.hl7 import codec as hl7_codec
+from connector.hl7.message import Message
+from connector.hl7.shape import Hl7Shape
+from connector.issues import Issue, IssueCode, Outcome, Severity
+from connector.mapping.language import Run, Shape
+
+__all__ = ["FORMATS", "SHAPES", "Claim", "Format", "detect", "exchange_bytes", "exchange_parse"]
+
+
+class Claim(NamedTuple):
+    """What a tree says that it is; the catalogue finds the mapping by it."""
+
+    type: str
+    version: str = ""
+    profile: str = ""
+
+
+class Format(NamedTuple):
+    """A format. `claim` None: trees of this format have one mapping, of the name `mapping`; `assemble` and `take_apart` None: no table is exceeded."""
+
+    name: str
+    media_type: str
+    shape: Shape
+    parse: Callable[[bytes], Outcome[Any]]
+    serialise: Callable[[Any], bytes]
+    claim: Callable[[Any], Claim]
+    target: Callable[[Exchange], Claim]
+    take_apart: Callable[[Any, Run], Any] | None = None
+    assemble: Callable[[Any, Exchange, Run], Any] | None = None
+
+
+# --- HL7 v2
+
+
+def _hl7_claim(message: Message) -> Claim:
+    """MSH-9 as `MDM^T02`, MSH-12.1, MSH-21.2 (or what stands in MSH-21 when it has no components)."""
+    msh = message.segments[0]
+    type_, event = msh.text(9), msh.text(9, 2)
+    return Claim(f"{type_}^{event}" if event else type_, msh.text(12), msh.text(21, 2) or msh.text(21))
+
+
+#: Intent → event of the MDM that says it (flow table of the volet, §1.10).
+_EVENTS = {"submit": "T02", "replace": "T10", "delete": "T04"}
+
+
+def _hl7_target(exchange: Exchange) -> Claim:
+    """The message that says this Exchange: the type that it came in when there is one, else an MDM of the volet for a document."""
+    envelope = exchange.envelope
+    if envelope is not None and envelope.type and envelope.type != "MDM":
+        return Claim(f"{envelope.type}^{envelope.event or ''}", envelope.version or "", envelope.profile or "")
+    event = _EVENTS.get(exchange.intent or "")
+    if event is None:
+        return Claim("ADT^A28" if not exchange.encounter else "ADT^A01")
+    return Claim(f"MDM^{event}", "", (envelope.profile if envelope else None) or "")
+
+
+# --- CDA
+
+
+def _cda_parse(raw: bytes) -> Outcome[Any]:
+    return cda_codec.parse(raw)
+
+
+# --- Exchange
+
+
+def exchange_parse(raw: bytes) -> Outcome[Exchange]:
+    """Exchange JSON → Exchange."""
+    try:
+        return Outcome(msgspec.json.decode(raw, type=Exchange))
+    except msgspec.DecodeError as error:
+        # msgspec names the place and the type that was expected, never the value.
+        expected = str(error).replace("`", "")
+        return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.FHIR_SYNTAX, "$", expected=f"Exchange: {expected}"),))
+
+
+def exchange_bytes(exchange: Exchange) -> bytes:
+    """Exchange → JSON for people: indented, absent values left out."""
+    return msgspec.json.format(msgspec.json.encode(exchange), indent=2) + b"\n"
+
+
+_HL7 = Hl7Shape()
+_FHIR = FhirShape()
+
+#: The shapes by side, for the compiler of mappings.
+SHAPES: Mapping[str, Shape] = {"hl7": _HL7, "fhir": _FHIR, "cda": CDA_SHAPE}
+
+FORMATS: Mapping[str, Format] = {
+    format_.name: format_
+    for format_ in (
+        Format("hl7", "x-application/hl7-v2+er7", _HL7, hl7_codec.parse, hl7_codec.serialise, _hl7_claim, _hl7_target),
+        Format(
+            "fhir", "application/fhir+json", _FHIR, fhir_codec.load, fhir_codec.dump, lambda _: Claim("Bundle"), lambda _: Claim("Bundle"),
+            fhir_bundle.take_apart, fhir_bundle.assemble,
+        ),
+        Format("cda", "text/xml", CDA_SHAPE, _cda_parse, lambda tree: bytes(tree.raw), lambda _: Claim("ClinicalDocument"), lambda _: Claim("ClinicalDocument")),
+    )
+}  # fmt: skip
+
+
+def detect(raw: bytes) -> str | None:
+    """The format that these bytes look like: hl7, cda, fhir or exchange; None when they look like none."""
+    head = raw[:4096].lstrip(b"\xef\xbb\xbf\x0b \t\r\n")
+    if head[:3] in (b"MSH", b"FHS", b"BHS"):
+        return "hl7"
+    if head[:1] == b"<":
+        return "fhir" if b"http://hl7.org/fhir" in head and b"urn:hl7-org:v3" not in head else "cda"
+    if head[:1] == b"{":
+        return "fhir" if b'"resourceType"' in raw[:65536] else "exchange"
+    return None

@@ -1,0 +1,174 @@
+"""The pure half of intake: a message's whole verdict with the answers owed and the deliveries to make (design 2.6, steps 4 to 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from connector.exchange.identifiers import ins_of, ipp_of
+from connector.exchange.ids import ordering_key
+from connector.exchange.model import Context, Exchange
+from connector.hl7.acknowledge import Stage, answers, not_kept
+from connector.hl7.codec import Header, ParseOptions, header
+from connector.hl7.wire import read_header
+from connector.issues import Issue, IssueCode, Severity, worst
+from connector.pipeline.journey import Entry, Inbound, MessageState, Peeked
+from connector.pipeline.route import Route, Subject, deliveries
+from connector.pipeline.translate import Reading, Translator
+
+__all__ = ["Desk", "DeskSettings"]
+
+#: A control id is kept up to this length, a longer one by its beginning (v2.7 MSH-10).
+CONTROL_ID = 199
+_SENDER = 250
+
+#: Trouble that a person must look at: the message is parked, not only refused.
+_FOR_A_PERSON = frozenset(
+    code.name
+    for code in (
+        IssueCode.NOT_HL7,
+        IssueCode.FRAME_BROKEN,
+        IssueCode.FRAME_TOO_LARGE,
+        IssueCode.CHARSET_CONFLICT,
+        IssueCode.CHARSET_WINDOWS,
+        IssueCode.SEPARATORS,
+        IssueCode.INTERNAL,
+    )
+)
+
+
+class DeskSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a site decides about intake. `parse_options` are rules for senders, by `MSH-3|MSH-4` (`*` for any) or by receiver's name."""
+
+    routes: tuple[Route, ...] = ()
+    defer_above: int = 5_000_000
+    language: str = "fr"
+    parse_options: Mapping[str, ParseOptions] = {}
+
+
+class Desk:
+    """`connector.ports.Judge` over a translator. `context_at(now)` is the site's Context at a moment."""
+
+    def __init__(self, translator: Translator, context_at: Callable[[str], Context], settings: DeskSettings) -> None:
+        self.translator = translator
+        self.context_at = context_at
+        self.settings = settings
+
+    def peek(self, inbound: Inbound) -> Peeked:
+        """Sender, MSH-10 and MSH-9 of the first segment alone."""
+        if inbound.format != "hl7":
+            return Peeked()
+        msh = header(inbound.raw)
+        if msh.separators is None:
+            return Peeked()
+        large = 0 < self.settings.defer_above < len(inbound.raw)
+        return Peeked(
+            sender=_bounded(msh.sender, _SENDER),
+            control_id=_bounded(msh.control_id, CONTROL_ID),
+            type=_type(msh),
+            defer=large,
+        )
+
+    def judge(self, inbound: Inbound, digest: str, now: str) -> Entry:
+        """The whole verdict."""
+        context = self.context_at(now)
+        if inbound.issues:
+            return self._entry(inbound, digest, context, Reading(issues=inbound.issues))
+        options = self._options(inbound)
+        reading = self.translator.read(inbound.raw, inbound.format, context, options=options)
+        return self._entry(inbound, digest, context, reading)
+
+    def received(self, inbound: Inbound, digest: str, now: str) -> Entry:
+        """The raw bytes are to be kept first: CA (enhanced mode) or AA (original mode) leaves, the verdict follows."""
+        peeked = self.peek(inbound)
+        first = answers(
+            read_header(inbound.raw), (), self.context_at(now), stage="accept", language=self.settings.language
+        )
+        return Entry(
+            inbound=inbound, sender=peeked.sender, control_id=peeked.control_id, type=peeked.type, digest=digest,
+            state=MessageState.RECEIVED, answers=first,
+        )  # fmt: skip
+
+    def unavailable(self, inbound: Inbound, now: str) -> tuple[bytes, ...]:
+        """AR or CR: nothing was kept, send again."""
+        return not_kept(read_header(inbound.raw), self.context_at(now), language=self.settings.language)
+
+    def duplicate(self, inbound: Inbound, digest: str, now: str, earlier: int) -> Entry:
+        """The MSH-10 of an earlier message with other bytes: refused with 205."""
+        issue = Issue.of(Severity.ERROR, IssueCode.DUPLICATE_CONTROL_ID, "MSH[1]-10")
+        return self._entry(inbound, digest, self.context_at(now), Reading(issues=(issue,)))
+
+    def broken(self, inbound: Inbound, digest: str, now: str, what: str) -> Entry:
+        """Our own code failed: kept for a person, AE 207."""
+        issue = Issue.of(Severity.ERROR, IssueCode.INTERNAL, what=what)
+        return self._entry(inbound, digest, self.context_at(now), Reading(issues=(issue,)))
+
+    # --- parts
+
+    def _options(self, inbound: Inbound) -> ParseOptions | None:
+        rules = self.settings.parse_options
+        if not rules:
+            return None
+        return rules.get(header(inbound.raw).sender) or rules.get(inbound.endpoint) or rules.get("*")
+
+    def _entry(self, inbound: Inbound, digest: str, context: Context, reading: Reading) -> Entry:
+        peeked = self.peek(inbound)
+        exchange = reading.exchange
+        accepted = reading.accepted
+        subject = Subject(
+            type=peeked.type or reading.claim.type, sender=peeked.sender, endpoint=inbound.endpoint,
+            key=_key(exchange, peeked), exchange=exchange,
+        )  # fmt: skip
+        return Entry(
+            inbound=inbound,
+            sender=peeked.sender,
+            control_id="" if inbound.issues else peeked.control_id,
+            type=subject.type,
+            digest=digest,
+            state=_state(reading),
+            key=subject.key,
+            patient=_patient(exchange),
+            document_ids=tuple(document.id for document in exchange.documents if document.id) if exchange else (),
+            exchange=exchange,
+            issues=reading.issues,
+            mapping=f"{reading.mapping}@{self.translator.library.version}" if reading.mapping else "",
+            answers=self._answers(inbound, reading, context),
+            deliveries=deliveries(subject, self.settings.routes) if accepted else (),
+        )
+
+    def _answers(self, inbound: Inbound, reading: Reading, context: Context) -> tuple[bytes, ...]:
+        if inbound.format != "hl7":
+            return ()
+        stage: Stage = "application" if self.peek(inbound).defer and not inbound.issues else "both"
+        return answers(read_header(inbound.raw), reading.issues, context, stage=stage, language=self.settings.language)
+
+
+def _state(reading: Reading) -> MessageState:
+    if reading.accepted:
+        return MessageState.TRANSLATED
+    serious = [issue.code for issue in reading.issues if issue.severity >= Severity.ERROR]
+    if reading.exchange is None and any(code in _FOR_A_PERSON for code in serious):
+        return MessageState.PARKED
+    return MessageState.REFUSED if worst(reading.issues) >= Severity.ERROR else MessageState.PARKED
+
+
+def _type(msh: Header) -> str:
+    return _bounded(f"{msh.type}^{msh.event}" if msh.event else msh.type, 40)
+
+
+def _key(exchange: Exchange | None, peeked: Peeked) -> str:
+    """INS, else IPP and domain, else the document's lineage; a message about nobody is ordered by its sender."""
+    return (ordering_key(exchange) if exchange is not None else "") or peeked.sender
+
+
+def _patient(exchange: Exchange | None) -> str:
+    patient = exchange.patient if exchange is not None else None
+    if patient is None:
+        return ""
+    found = ins_of(patient) or ipp_of(patient) or next(iter(patient.identifiers), None)
+    return _bounded(found.value, 64) if found is not None else ""
+
+
+def _bounded(text: str, longest: int) -> str:
+    return text[:longest]
