@@ -73,6 +73,8 @@ class IssueCode(Enum):
     BATCH_COUNT = ("198", "", "nombre annoncé en {segment} différent du nombre de messages ({found})", "count announced in {segment} differs from the number of messages ({found})")
     BATCH_STRUCTURE = ("100", "", "structure de lot : {expected}", "batch structure: {expected}")
 
+    SECOND_OPINION = ("0", "", "avis de hl7apy sur la structure : {what}", "hl7apy's opinion of the structure: {what}")
+
     # --- mapping
     MAP_REQUIRED = ("101", "", "valeur obligatoire absente : {expected}", "required value missing: {expected}")
     MAP_DATA_TYPE = ("102", "", "valeur illisible comme {expected}", "value cannot be read as {expected}")
