@@ -155,7 +155,7 @@ def _close(mapping: Mapping, parts: tuple[Part, ...], inner: Callable[[Part], An
             if part.path is None:
                 fills.append(reading.when(part, reading.constant_reader(part, probe)))
                 if part.writes:
-                    writes.append(writing.when(part, writing.constant_tester(part)))
+                    writes.append(writing.when(part, writing.constant_tester(part, probe)))
                 continue
             reads.append(reading.when(part, reading.reader(part, inner(part), probe)))
             if part.rule.default is not None:

@@ -21,6 +21,7 @@ __all__ = ["explain_read"]
 
 Node = dict[str, Any]
 Places = frozenset[str]
+Tested = frozenset[tuple[str, str]]  # (place, the test)
 
 
 class _Put(msgspec.Struct):
@@ -29,7 +30,7 @@ class _Put(msgspec.Struct):
     part: Part
     into: Node
     origins: dict[str, Origin]
-    decides: Places
+    decides: Tested
     inner: Node | None = None  # the dict of a nested mapping, whose leaves have their own entries
 
 
@@ -67,8 +68,8 @@ class _ReadProbe:
     def __init__(self) -> None:
         self.puts: list[_Put] = []
         self.checks: dict[str, list[str]] = {}
-        self.deciding: dict[int, list[tuple[Any, Places]]] = {}
-        self.in_hand: dict[int, tuple[dict[str, Places], str | None, Places]] = {}
+        self.deciding: dict[int, list[tuple[Any, Tested]]] = {}
+        self.in_hand: dict[int, tuple[dict[str, Places], str | None, Tested]] = {}
         self.absorbed: list[tuple[Node, Node]] = []
 
     def check(self, part: Part, found: Places) -> None:
@@ -92,7 +93,7 @@ class _ReadProbe:
         for each in equal or found:
             self.check(part, _all_places(part, each))
 
-    def decided(self, part: Part, found: Any) -> Places:
+    def decided(self, part: Part, found: Any) -> Tested:
         return frozenset().union(*(tested for item, tested in self.deciding.get(id(part), ()) if item is found))
 
     def convert(self, part: Part, convert: Callable[[Any, Run], Any] | None) -> Callable[[Any, Run], Any]:
@@ -116,9 +117,9 @@ class _ReadProbe:
             return {"": places(found)}
         depends: dict[str, set[str]] = {leaf: set() for leaf in base}
         for place, text, again in _trials(part, convert, found, run):
-            stable, broken = _tried(base, text, again, _codes(part))
+            stable, broken, added = _tried(base, text, again, _codes(part))
             mine = stable if stable is not None else _carriers(base, place, broken)
-            if not mine and broken:
+            if not mine and (broken or added):
                 self.check(part, place)
             for leaf in mine:
                 depends[leaf] |= place
@@ -178,11 +179,12 @@ def _values(node: Any) -> Iterator[Any]:
         yield from _values(inner)
 
 
-def _chains(part: Part, node: Any, index: int = 0, tested: Places = frozenset()) -> Iterator[tuple[Any, Places]]:
-    """Each thing found at the part's path, with the places of the leaves that predicates and condition tested on the way to it."""
+def _chains(part: Part, node: Any, index: int = 0, tested: Tested = frozenset()) -> Iterator[tuple[Any, Tested]]:
+    """Each thing found at the part's path, with the leaves that predicates and condition tested on the way to it."""
     path = part.format_end
     if index == 0 and part.condition is not None:
-        tested = tested.union(*(places(value) for get in part.condition.reads for value in get(node)))
+        read = [value for get in part.condition.reads for value in get(node)]
+        tested = tested.union((place, part.rule.when or "") for value in read for place in places(value))
     if index == len(path.steps):
         for found in path.leaf.get(node) if path.leaf is not None else [node]:
             yield found, tested
@@ -190,7 +192,9 @@ def _chains(part: Part, node: Any, index: int = 0, tested: Places = frozenset())
     step = path.steps[index]
     for child in step.select(node):
         # only the first value counts in a test, as in the compiled selection
-        here = tested.union(*(places(value) for test in step.tests for value in test.get(child)[:1]))
+        here = tested.union(
+            (place, test.text) for test in step.tests for value in test.get(child)[:1] for place in places(value)
+        )
         yield from _chains(part, child, index + 1, here)
 
 
@@ -245,8 +249,10 @@ def _trials(
 
 def _tried(
     base: dict[str, Any], text: str, again: Callable[[str], dict[str, Any] | None], codes: tuple[str, ...]
-) -> tuple[frozenset[str] | None, frozenset[str]]:
-    """The leaves that change when the text does while all stay there (None: no variant left them all), and those that went."""
+) -> tuple[frozenset[str] | None, frozenset[str], bool]:
+    """The leaves that change when the text does while all stay there (None: no variant left them all), those that went, and whether
+    others came."""
+    added = False
     stable: frozenset[str] | None = None
     broken: frozenset[str] = frozenset()
     for other in (*variants(text, codes), ""):
@@ -257,7 +263,8 @@ def _tried(
             broken |= changed(base, after)
         elif other or stable is None:
             stable = (stable or frozenset()) | changed(base, after)
-    return stable, broken
+            added = added or len(after) > len(base)
+    return stable, broken, added
 
 
 def _carriers(base: dict[str, Any], place: Places, broken: frozenset[str]) -> frozenset[str]:
@@ -324,6 +331,6 @@ def _resolved(probe: _ReadProbe, root: Node) -> tuple[dict[str, Origin], dict[st
         if put.inner is not None and id(put.inner) in where:
             prefix = where[id(put.inner)]
             governed |= {place for place in outputs if place.startswith(f"{prefix}.") or not prefix}
-        for place in put.decides:
-            decides.setdefault(place, []).append(Decision(put.part.rule.place, tuple(sorted(governed - {""}))))
+        for place, test in sorted(put.decides):
+            decides.setdefault(place, []).append(Decision(put.part.rule.place, tuple(sorted(governed - {""})), test))
     return outputs, {place: tuple(each) for place, each in decides.items()}

@@ -111,18 +111,19 @@ class _Trial:
         self.required = {each.name for model in models for each in msgspec.structs.fields(model) if each.required}
 
     def of(self, place: str, leaf: Any, codes: Iterable[str]) -> tuple[frozenset[str], bool]:
-        """The output leaves that depend on a leaf, and whether it only decides that they are there."""
+        """The output leaves that depend on a leaf, and whether it only decides that they (or others) are there."""
         steady: frozenset[str] | None = None
         gone: frozenset[str] | None = None
-        tries = 0
+        tries, added = 0, False
         absent = (None,) if self.optional(place) else ()
         for other in (*_others(leaf, codes), *absent):
             if other is None and steady is not None:
-                break  # leaving it out tells only more than a change when no change was possible
+                break  # leaving it out tells more than a change only when no change was possible
             after = self.leaves(with_leaf(self.value, place, _constantly(other)))
             moved = changed(self.base, after)
-            if self.base.keys() == after.keys():
+            if self.base.keys() <= after.keys():
                 steady = (steady or frozenset()) | moved
+                added = added or len(after) > len(self.base)
                 tries += 1
                 if tries == 3:
                     break
@@ -130,7 +131,7 @@ class _Trial:
                 gone = moved
         if steady:
             return steady, False
-        return (gone or frozenset()), True
+        return gone or frozenset(), bool(gone) or added
 
     def optional(self, place: str) -> bool:
         """Whether the Exchange may go without this leaf."""
@@ -156,6 +157,7 @@ def explain_write(mapping: Mapping, value: Any, run: Run, write: Write | None = 
     trial = _Trial(value, mapping, whole, run, base)
     sources: dict[str, list[str]] = {}
     decides: dict[str, tuple[Decision, ...]] = {}
+    checks: dict[str, tuple[str, ...]] = {}
     unwritten: list[str] = []
     naming = _Naming(mapping, probe)
     pool: dict[str, list[Any]] = {}  # what other leaves of the same field hold: good candidates for a change of kind
@@ -165,9 +167,13 @@ def explain_write(mapping: Mapping, value: Any, run: Run, write: Write | None = 
         readers = probe.readers.get(place, [])
         alike = (other for other in pool[_INDEX.sub("", place)] if type(other) is str)
         moved, deciding = trial.of(place, leaf, (*_words(readers), *alike))
-        if not moved:
-            unwritten.append(place)
-        elif deciding and not readers:
+        tested = tuple(part.rule.place for part in readers if part.path is None)
+        if tested:
+            checks[place] = tested
+        if not moved and not deciding:
+            if not tested:
+                unwritten.append(place)
+        elif deciding and (not readers or not moved):
             decides[place] = (Decision(naming.decider(place), tuple(sorted(moved))),)
         else:
             for output in moved:
@@ -177,7 +183,7 @@ def explain_write(mapping: Mapping, value: Any, run: Run, write: Write | None = 
         if output in outputs:
             known = outputs[output]
             outputs[output] = msgspec.structs.replace(known, sources=known.sources or declared, by=f"derived: {by}")
-    return tree, Trace(outputs, decides, {}, tuple(unwritten))
+    return tree, Trace(outputs, decides, checks, tuple(unwritten))
 
 
 def _words(readers: Iterable[Part]) -> tuple[str, ...]:

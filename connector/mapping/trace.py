@@ -23,10 +23,11 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """A source leaf that decides whether others appear (a predicate or condition), by which rule, and the outputs that it governs."""
+    """A source leaf that decides whether others appear: the rule, the outputs that it governs, and the predicate or condition."""
 
     rule: str
     outputs: tuple[str, ...]
+    test: str = ""
 
 
 class Trace(msgspec.Struct, frozen=True):
@@ -91,7 +92,7 @@ def _decisions(read: Trace, write: Trace) -> dict[str, tuple[Decision, ...]]:
     for source, decisions in read.decides.items():
         for each in decisions:
             outputs = _joined(tuple(written_to.get(middle, ())) for middle in each.outputs)
-            found.setdefault(source, []).append(Decision(each.rule, outputs))
+            found.setdefault(source, []).append(Decision(each.rule, outputs, each.test))
     for middle, decisions in write.decides.items():
         for source in read.outputs[middle].sources if middle in read.outputs else ():
             found.setdefault(source, []).extend(decisions)

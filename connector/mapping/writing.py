@@ -114,9 +114,10 @@ def _write_constant(part: Part, place: Callable[[Any, Run], Any]) -> WriteRule:
     return lambda value, tree, run: write_one(constant, tree, run)
 
 
-def constant_tester(part: Part) -> WriteRule:
+def constant_tester(part: Part, probe: Probe | None) -> WriteRule:
     """An Exchange end with a constant: tested while writing."""
-    values, expected, required = part.exchange_end.values(), part.constant, part.rule.required
+    values = part.exchange_end.values() if probe is None else probe.values(part, part.exchange_end.values())
+    expected, required = part.constant, part.rule.required
 
     def test(value: Any, tree: Any, run: Run) -> None:
         found = values(value)
