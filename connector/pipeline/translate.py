@@ -32,7 +32,7 @@ from connector.mapping.language import Run
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
 from connector.pipeline.places import at_message_places
 
-__all__ = ["Reading", "Translator"]
+__all__ = ["OF_THE_MESSAGE", "Reading", "Translator", "overlaid"]
 
 #: Conditions of table 0357 for which a message is not read further: type, event, processing id, version.
 _OF_THE_HEADER = frozenset({"200", "201", "202", "203"})
@@ -263,7 +263,7 @@ class Translator:
 
 
 #: Fields of a Document that say what is done with it here, not what the document is: the message's word wins.
-_OF_THE_MESSAGE = frozenset({"status", "source_application"})
+OF_THE_MESSAGE = frozenset({"status", "source_application"})
 
 
 def overlaid(header: Document, document: Document) -> Document:
@@ -273,7 +273,7 @@ def overlaid(header: Document, document: Document) -> Document:
         for name in Document.__struct_fields__
         if (value := getattr(document, name)) is not None
         and value != ()
-        and (name in _OF_THE_MESSAGE or getattr(header, name) in (None, ()))
+        and (name in OF_THE_MESSAGE or getattr(header, name) in (None, ()))
     }
     return replace(header, **changes) if changes else header
 
