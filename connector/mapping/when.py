@@ -96,8 +96,10 @@ class _Parser:
         raise self.fail("'=', '!=' or 'in'")
 
     def getter(self) -> Getter:
+        if self.at < len(self.tokens) and self.tokens[self.at][1] in _WORDS:
+            raise self.fail("a path")
         word = self.take("word")
-        if word is None or word in _WORDS:
+        if word is None:
             raise self.fail("a path")
         get = self.path(word)
         self.reads.append(get)

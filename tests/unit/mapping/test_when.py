@@ -1,0 +1,54 @@
+"""The condition of an `only:` rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.mapping.when import parse_condition
+
+VALUES = {"a": ["1"], "b": ["x", "y"], "yes": [True], "n": [3], "q[k=v]": ["z"]}
+
+CASES = [
+    ("exists a", True),
+    ("exists c", False),
+    ("not exists c", True),
+    ("a = 1", True),
+    ("a = 2", False),
+    ("b = y", True),
+    ("b != y", False),
+    ("c != y", True),
+    ("c = y", False),
+    ("b in (q, y)", True),
+    ("a in (2,3)", False),
+    ("yes = true and n = 3", True),
+    ("a = 2 or b = x and n = 3", True),
+    ("(a = 2 or b = x) and n = 4", False),
+    ("not (a = 1 and b = x)", False),
+    ("q[k=v] = z", True),
+    ("a = 'one two'", False),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES)
+def test_condition_holds_or_not(text: str, expected: bool) -> None:
+    condition = parse_condition(text, lambda path: lambda node: node.get(path, []))
+    assert condition.holds(VALUES) is expected
+
+
+MISTAKES = [
+    ("", "expected a path, found the end"),
+    ("a", "expected '=', '!=' or 'in', found the end"),
+    ("a = ", "expected a value"),
+    ("a = 1 b", "expected the end, 'and' or 'or', found 'b'"),
+    ("(a = 1", r"expected '\)'"),
+    ("a in 1", r"expected '\('"),
+    ("a in (1", "expected ',' or"),
+    ("and = 1", "expected a path, found 'and'"),
+    ("a = 'x", "cannot be read from"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES)
+def test_mistake_says_what_was_expected(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_condition(text, lambda path: lambda node: [])
