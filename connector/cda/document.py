@@ -13,7 +13,6 @@ import msgspec
 from connector.cda import body as bodies
 from connector.cda.checks import N1_TEMPLATE, TEMPLATES, check
 from connector.cda.codec import DEFAULT_LIMITS, ClinicalDocument, Limits, parse, serialise
-from connector.cda.shape import SHAPE
 from connector.cda.sniff import sniff
 from connector.exchange.care import Encounter
 from connector.exchange.documents import Content, Document
@@ -194,12 +193,20 @@ def complete(exchange: Exchange, run: Run, *, position: int = 0) -> Exchange:
     if missing or model:
         changes["templates"] = (*missing, *document.templates, *model)
         run.derived(f"{where}.templates", (), "cda.document")
-    encounter = document.encounter or exchange.encounter
+    encounter = _typed(document.encounter or exchange.encounter, run)
     return msgspec.structs.replace(
         exchange, encounter=encounter, documents=(msgspec.structs.replace(document, **changes),)
     )
 
 
-def header_places(clinical: ClinicalDocument) -> list[tuple[str, Any]]:
-    """Every filled place of the header, for what was not read (the sections of a structured body are read by other mappings)."""
-    return list(SHAPE.leaves(clinical.header))
+def _typed(encounter: Encounter | None, run: Run) -> Encounter | None:
+    """An encounter of which only the kind is known (PV1-2) gets the type that it stands for."""
+    if encounter is None or encounter.type is not None or encounter.kind is None or run.context.table is None:
+        return encounter
+    coded = run.context.table("encounter-class").from_exchange("cda", encounter.kind)
+    if coded is None:
+        return encounter
+    run.derived("encounter.type", ("encounter.kind",), "terminology encounter-class")
+    words = run.context.table("encounter-types").from_exchange("exchange", coded.code)
+    display = words.display if words is not None else coded.display
+    return msgspec.structs.replace(encounter, type=Concept(code=coded.code, system=coded.system, display=display))
