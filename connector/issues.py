@@ -136,6 +136,8 @@ class IssueCode(Enum):
     # --- FHIR
     FHIR_SYNTAX = ("102", "", "JSON ou XML illisible : {expected}", "JSON or XML cannot be read: {expected}")
     FHIR_INVALID = ("102", "", "ressource non conforme à {expected}", "resource does not conform to {expected}")
+    FHIR_SEARCH = ("207", "", "recherche FHIR refusée ; attendu : {expected}", "FHIR search refused; expected: {expected}")
+    FHIR_NOT_FOUND = ("207", "", "ressource inconnue : {what}", "unknown resource: {what}")
     FHIR_REFERENCE = ("102", "", "référence sans cible dans le lot", "reference without a target in the bundle")
 
     # --- the journey of a delivery

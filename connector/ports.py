@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from connector.exchange.model import Exchange
+from connector.fhir.search import IndexRow, Query
 from connector.issues import Issue
 from connector.pipeline.journey import Delivery, Entry, Inbound, MessageState, Peeked
 
@@ -316,22 +317,23 @@ class Journal(Protocol):
 class DocumentStore(Protocol):
     """What fhir_in and the local FHIR destination need: resources by type and id, latest version, searched by index."""
 
-    async def put_many(self, resources: Sequence[Mapping[str, Any]], blobs: Mapping[str, bytes]) -> Sequence[str]:
-        """Create or update all or none; returns `Type/id` of each. `blobs` holds the data of Binary resources by id."""
+    async def put_many(
+        self, resources: Sequence[tuple[Mapping[str, Any], Sequence[IndexRow]]], blobs: Mapping[str, bytes]
+    ) -> Sequence[str]:
+        """Create or update all or none; returns `Type/id` of each. Each comes with its index rows (fhir.search.index). `blobs` holds the
+        data of Binary resources by id (their resource has none). A resource equal to its latest version makes no new one."""
         ...
 
     async def get(self, resource_type: str, resource_id: str) -> Mapping[str, Any] | None:
-        """The latest version, or None."""
+        """The latest version, with `meta.versionId` and `meta.lastUpdated` set, or None."""
         ...
 
     async def blob(self, resource_id: str) -> tuple[str, bytes] | None:
         """Media type and bytes of a Binary, or None."""
         ...
 
-    async def search(
-        self, resource_type: str, parameters: Sequence[tuple[str, str]], count: int, offset: int
-    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
-        """Total and one page, newest first."""
+    async def search(self, query: Query) -> tuple[int, Sequence[Mapping[str, Any]]]:
+        """Total and one page, newest first; resources as `get` gives them. What criteria mean is said in connector.fhir.search."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

@@ -16,6 +16,7 @@ __all__ = [
     "Moment",
     "Precision",
     "date_of",
+    "edges",
     "from_hl7",
     "from_iso",
     "has_zone",
@@ -269,6 +270,12 @@ def ordered(left: Moment, right: Moment, zone: str = "UTC") -> bool | None:
     if left_start > right_end:
         return False
     return None
+
+
+def edges(moment: Moment, zone: str = "UTC") -> tuple[float, float]:
+    """First and last second that the moment may mean, since 1970 in UTC; one without zone is taken in `zone`."""
+    start, end = _interval(moment, zone)
+    return _shift(start).total_seconds(), _shift(end).total_seconds()
 
 
 def _utc(moment: Moment, zone: str) -> timedelta:

@@ -1,7 +1,7 @@
 """What a mapping says of resources becomes a transaction Bundle, and back: which resources, their ids, references and requests.
 
 Every id is derived, every entry is `PUT Type/<id>`: a Bundle sent twice changes nothing the second time. Places are those of the linked
-tree (shape.py). People, organisations and devices are kept as they were said at that moment: their id comes from their content, so that
+tree (tree.py). People, organisations and devices are kept as they were said at that moment: their id comes from their content, so that
 a later, poorer message never overwrites them.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 import pybase64
@@ -21,12 +20,12 @@ from connector.exchange.model import Exchange
 from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.documents import complete
-from connector.fhir.link import leaves, link
-from connector.fhir.shape import LINK, SUBMISSION, TARGET, VISIBILITY
+from connector.fhir.link import link
+from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
-from connector.mapping.language import Run, Traced
+from connector.mapping.language import Run
 
-__all__ = ["assemble", "leaves", "take_apart"]
+__all__ = ["assemble", "take_apart"]
 
 BY = "connector/fhir/bundle.py"
 FR_CORE = "https://hl7.fr/ig/fhir/core/StructureDefinition/"
@@ -102,6 +101,7 @@ class _Assembly:
         self.exchange = exchange
         self.run = run
         self.context = run.context
+        self.explaining = run.derivations is not None
         self.entries: list[Resource] = []
         self.done: dict[tuple[str, str], Resource] = {}
         self.urls: dict[str, str] = {}  # root type → full URL
@@ -143,38 +143,50 @@ class _Assembly:
 
     def _settle(self, node: Resource, place: str) -> str:
         """The full URL of a target, after what it points at itself."""
-        flat: Resource = self._flat(node, place)
+        flat = self._flat(node, place)
         if flat["resourceType"] == "Encounter":
             flat = _encounter(flat)
         identity = self._content_id(flat)
-        self._derived(f"{place}.id", _places(node))
+        if self.explaining:
+            self._derived(f"{place}.id", ())
         return self._put(flat, identity)
 
-    def _flat(self, node: Any, place: str) -> Any:
+    def _flat(self, node: Resource, place: str) -> Resource:
         """A copy in which references are URLs; a link to a root that is not there is left out."""
-        if isinstance(node, dict):
-            if TARGET in node:
-                target = node[TARGET]
-                url = self._settle(target, f"{place}->{target['resourceType']}")
-                return {"reference": url, **{k: v for k, v in node.items() if k != TARGET}}
-            if LINK in node:
-                linked = self.urls.get(node[LINK][2:])
-                rest = {k: v for k, v in node.items() if k != LINK}
-                return {"reference": linked, **rest} if linked else rest or None
-            made: Resource = {}
-            for key, value in node.items():
-                if isinstance(value, dict | list):
-                    value = self._flat(value, f"{place}.{key}")
-                if value is not None:
-                    made[key] = value
-            return made
-        if isinstance(node, list):
-            flat = [
-                self._flat(item, f"{place}[{number}]") if isinstance(item, dict) else item
-                for number, item in enumerate(node, 1)
-            ]
-            return [item for item in flat if item is not None] or None
-        return node
+        made: Resource = {}
+        for key, value in node.items():
+            kind = type(value)
+            if kind is dict:
+                child = self._child(value, f"{place}.{key}" if self.explaining else place)
+                if child:
+                    made[key] = child
+            elif kind is list:
+                children = [
+                    self._child(item, f"{place}.{key}[{number}]" if self.explaining else place)
+                    if type(item) is dict
+                    else item
+                    for number, item in enumerate(value, 1)
+                ]
+                if {} in children:
+                    children = [child for child in children if child != {}]
+                if children:
+                    made[key] = children
+            else:
+                made[key] = value
+        return made
+
+    def _child(self, node: Resource, place: str) -> Resource:
+        if TARGET in node:
+            target = node[TARGET]
+            url = self._settle(target, f"{place}->{target['resourceType']}")
+            if len(node) == 1:
+                return {"reference": url}
+            return {"reference": url, **{key: value for key, value in node.items() if key != TARGET}}
+        if LINK in node:
+            linked = self.urls.get(node[LINK][2:])
+            made = {key: value for key, value in node.items() if key != LINK}
+            return {"reference": linked, **made} if linked else made
+        return self._flat(node, place)
 
     def _derived(self, place: str, sources: Iterable[str]) -> None:
         self.run.derived(place, sources, BY)
@@ -195,7 +207,7 @@ class _Assembly:
         if not nodes or patient is None:
             return
         place = "Patient[1]"
-        flat: Resource = self._flat(nodes[0], place)
+        flat = self._flat(nodes[0], place)
         qualified = patient.identity_status == "validated"
         matricule = [each for each in flat.get("identifier", ()) if each.get("system", "")[8:] in INS_OIDS]
         if matricule and not qualified:
@@ -242,7 +254,7 @@ class _Assembly:
     def _document(self, number: int, node: Resource) -> str:
         place, path = f"DocumentReference[{number}]", f"documents[{number}]"
         document = self.exchange.documents[number - 1] if number <= len(self.exchange.documents) else Document()
-        flat: Resource = self._flat(node, place)
+        flat = self._flat(node, place)
         identity = self._identity("document", document_key(document), path, place, str(number))
         flat["status"] = STATUS.get(document.status or "", "current")
         if self.exchange.intent == "delete":
@@ -307,7 +319,7 @@ class _Assembly:
         nodes = self.tree.get("List", ())
         if not nodes or not documents or not ("source" in nodes[0] or "extension" in nodes[0]):
             return
-        flat: Resource = self._flat(nodes[0], "List[1]")
+        flat = self._flat(nodes[0], "List[1]")
         flat["status"], flat["mode"] = "current", "working"
         flat["entry"] = [{"item": {"reference": url}} for url in documents]
         envelope = self.exchange.envelope
@@ -367,18 +379,3 @@ _FIRST = (
 def _ordered(flat: Resource) -> Resource:
     """Identity first, for whoever reads the JSON."""
     return {key: flat[key] for key in (*_FIRST, *flat) if key in flat}
-
-
-def _places(node: Any) -> list[str]:
-    """The Exchange places that a target's values come from, when the tree was traced."""
-    found: set[str] = set()
-    level = [node]
-    while level:
-        value = level.pop()
-        if isinstance(value, dict):
-            level += value.values()
-        elif isinstance(value, list):
-            level += value
-        elif isinstance(value, Traced):
-            found |= value.places
-    return sorted(found)

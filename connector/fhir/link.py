@@ -1,19 +1,18 @@
 """A Bundle's resources as one linked tree: references followed, the document's bytes put where the attachment points.
 
-What the tree looks like is said in shape.py. Nothing is fetched: a URL outside the Bundle stays a value (G07).
+What the tree looks like is said in tree.py. Nothing is fetched: a URL outside the Bundle stays a value (G07).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from connector.fhir.codec import Resource
-from connector.fhir.shape import LINK, TARGET, FhirShape
+from connector.fhir.tree import LINK, TARGET
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
-__all__ = ["leaves", "link"]
+__all__ = ["link"]
 
 #: How many values an unfolded tree may hold: references that fan out at each level would grow without end.
 MOST_VALUES = 500_000
@@ -29,11 +28,6 @@ def link(resource: Resource, run: Run) -> Resource:
     The first Patient and the first Encounter are the roots that others link to; a resource that nothing points at is a root too.
     """
     return _Linking(resource, run).tree()
-
-
-def leaves(bundle: Resource, run: Run) -> Iterable[tuple[str, Any]]:
-    """Every filled leaf of a Bundle with the place that it has in the linked tree, so that both can be compared."""
-    return FhirShape().leaves(link(bundle, run))
 
 
 class _Linking:

@@ -1,8 +1,6 @@
 """What FHIR owes the mapping compiler: paths like `name[].family`, arrays by the standard's cardinality, references followed.
 
-The tree is *linked*: below `Bundle` it is a dict of root resources by type; a Reference holds its target resource under `TARGET`, or
-says under `LINK` that it points at the one root resource of a type (`->Patient`). `bundle.assemble` and `bundle.take_apart` turn it
-into a Bundle and back. Places unfold the references: `DocumentReference[1].author[1]->PractitionerRole.practitioner->Practitioner.name[1].family`.
+The tree is linked (tree.py); `bundle.assemble` and `bundle.take_apart` turn it into a Bundle and back.
 """
 
 from __future__ import annotations
@@ -12,23 +10,16 @@ from collections.abc import Mapping as MappingType
 from typing import Any
 
 from connector.exchange.model import Context
+from connector.exchange.moments import Moment
 from connector.fhir.datatypes import DATATYPES
 from connector.fhir.elements import Element, elements, is_primitive, is_resource, types
-from connector.mapping.language import Datatype, Leaf, LeafAccess, Located, ParsedPath, Step, StepAccess, Traced
+from connector.fhir.link import link
+from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY, Node, copied, leaves_of, prune
+from connector.mapping.language import Datatype, Leaf, LeafAccess, Located, ParsedPath, Run, Step, StepAccess, Traced
 from connector.mapping.paths import closest, parse_steps
 
-__all__ = ["LINK", "SUBMISSION", "TARGET", "VISIBILITY", "FhirShape", "prune"]
+__all__ = ["FhirShape"]
 
-Node = dict[str, Any]
-
-#: Under this key a Reference holds the resource that it points at.
-TARGET = "->"
-#: Under this key a Reference says `->Type`: the one root resource of that type.
-LINK = "=>"
-#: What a Bundle's tree holds beside resources, because FHIR says it of each document (status, relatesTo, securityLabel): the operation
-#: and the visibility. `bundle` spreads it over the documents and gathers it again.
-SUBMISSION = "Submission"
-VISIBILITY = ("MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX")
 _SUBMISSION = {
     "intent": Element("intent", "code"),
     **{name: Element(name, "boolean") for name in VISIBILITY},
@@ -192,7 +183,7 @@ class FhirShape:
     ) -> tuple[Any, dict[int, str]]:
         """A deep copy whose text leaves are made by `make`; a leaf made empty is left out."""
         places: dict[int, str] = {}
-        return _copy(tree, prefix, make, places), places
+        return copied(tree, prefix, make, places), places
 
     def place(self, way: Sequence[Located], leaf: str | None) -> str:
         """`DocumentReference[1].author[2]->PractitionerRole.code`."""
@@ -210,8 +201,10 @@ class FhirShape:
         return text
 
     def leaves(self, tree: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
-        """Every filled leaf of a linked tree (or of a node of one), references unfolded; a Bundle's by `bundle.leaves`."""
-        return _leaves(tree, prefix)
+        """Every filled leaf of a linked tree, of a node of one, or of a whole Bundle, with references unfolded."""
+        if tree.get("resourceType") == "Bundle":
+            tree = link(tree, Run(Context(now=Moment(""))))
+        return leaves_of(tree, prefix)
 
 
 def _number(parent: Node, name: str, located: Located) -> int:
@@ -287,71 +280,3 @@ def _link(name: str, *, many: bool) -> LeafAccess:
             node[name] = {LINK: value}
 
     return LeafAccess(get, put)
-
-
-def prune(node: Node, nothing: frozenset[str] = frozenset({"resourceType"})) -> bool:
-    """Drop empty nodes and values, in place; True when nothing but `nothing` is left (the url of an extension is nothing)."""
-    empty = [
-        key
-        for key, value in node.items()
-        if value is None or value == "" or _hollow(value, _URL if key in _EXTENSIONS else _TYPE)
-    ]
-    for key in empty:
-        del node[key]
-    return node.keys() <= nothing
-
-
-_TYPE = frozenset({"resourceType"})
-_URL = frozenset({"url"})
-_EXTENSIONS = ("extension", "modifierExtension")
-
-
-def _hollow(value: Any, nothing: frozenset[str]) -> bool:
-    if isinstance(value, dict):
-        return prune(value, nothing)
-    if isinstance(value, list):
-        kept = [item for item in value if item is not None and item != "" and not _hollow(item, nothing)]
-        if len(kept) != len(value):
-            value[:] = kept
-        return not kept
-    return False
-
-
-def _copy(node: Any, place: str, make: Callable[[str, tuple[str, ...]], str], places: dict[int, str]) -> Any:
-    if isinstance(node, dict):
-        made: Node = {}
-        places[id(made)] = place
-        for key, value in node.items():
-            if key == "resourceType":
-                made[key] = value
-                continue
-            copied = _copy(value, _below(place, key, value), make, places)
-            if copied is not None:
-                made[key] = copied
-        return made
-    if isinstance(node, list):
-        copies = [_copy(item, f"{place}[{number}]", make, places) for number, item in enumerate(node, 1)]
-        return [item for item in copies if item is not None]
-    if isinstance(node, str):
-        return make(node, (place,)) or None
-    return node
-
-
-def _below(place: str, key: str, value: Any) -> str:
-    if key == TARGET:
-        return f"{place}->{value['resourceType']}"
-    if key == LINK:
-        return place
-    return f"{place}.{key}" if place else key
-
-
-def _leaves(node: Any, place: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key != "resourceType":
-                yield from _leaves(value, _below(place, key, value))
-    elif isinstance(node, list):
-        for number, item in enumerate(node, 1):
-            yield from _leaves(item, f"{place}[{number}]")
-    elif node is not None and node != "":
-        yield place, node

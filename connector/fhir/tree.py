@@ -1,0 +1,95 @@
+"""The linked tree that FHIR mappings read and write: its keys, its empty nodes dropped, its leaves and their places.
+
+Below `Bundle` it is a dict of root resources by type; a Reference holds its target resource under `TARGET`, or says under `LINK` that it
+points at the one root resource of a type. Places unfold the references:
+`DocumentReference[1].author[1]->PractitionerRole.practitioner->Practitioner.name[1].family`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["LINK", "SUBMISSION", "TARGET", "VISIBILITY", "Node", "copied", "leaves_of", "prune"]
+
+Node = dict[str, Any]
+
+#: Under this key a Reference holds the resource that it points at.
+TARGET = "->"
+#: Under this key a Reference says `->Type`: the one root resource of that type.
+LINK = "=>"
+#: What a Bundle's tree holds beside resources, because FHIR says it of each document (status, relatesTo, securityLabel): the operation
+#: and the visibility. `bundle` spreads it over the documents and gathers it again.
+SUBMISSION = "Submission"
+VISIBILITY = ("MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX")
+
+
+def prune(node: Node, nothing: frozenset[str] = frozenset({"resourceType"})) -> bool:
+    """Drop empty nodes and values, in place; True when nothing but `nothing` is left (the url of an extension is nothing)."""
+    empty: list[str] | None = None
+    for key, value in node.items():
+        kind = type(value)
+        if kind is dict:
+            hollow = prune(value, _URL if key in _EXTENSIONS else _TYPE)
+        elif kind is list:
+            hollow = _prune_list(value, _URL if key in _EXTENSIONS else _TYPE)
+        else:
+            hollow = value is None or value == ""
+        if hollow:
+            empty = [key] if empty is None else [*empty, key]
+    if empty is not None:
+        for key in empty:
+            del node[key]
+    return len(node) <= 1 and node.keys() <= nothing
+
+
+_TYPE = frozenset({"resourceType"})
+_URL = frozenset({"url"})
+_EXTENSIONS = frozenset({"extension", "modifierExtension"})
+
+
+def _prune_list(items: list[Any], nothing: frozenset[str]) -> bool:
+    kept = [item for item in items if (not prune(item, nothing) if type(item) is dict else item not in (None, ""))]
+    if len(kept) != len(items):
+        items[:] = kept
+    return not kept
+
+
+def copied(node: Any, place: str, make: Callable[[str, tuple[str, ...]], str], places: dict[int, str]) -> Any:
+    if isinstance(node, dict):
+        made: Node = {}
+        places[id(made)] = place
+        for key, value in node.items():
+            if key == "resourceType":
+                made[key] = value
+                continue
+            copied = copied(value, _below(place, key, value), make, places)
+            if copied is not None:
+                made[key] = copied
+        return made
+    if isinstance(node, list):
+        copies = [copied(item, f"{place}[{number}]", make, places) for number, item in enumerate(node, 1)]
+        return [item for item in copies if item is not None]
+    if isinstance(node, str):
+        return make(node, (place,)) or None
+    return node
+
+
+def _below(place: str, key: str, value: Any) -> str:
+    if key == TARGET:
+        return f"{place}->{value['resourceType']}"
+    if key == LINK:
+        return place
+    return f"{place}.{key}" if place else key
+
+
+def leaves_of(node: Any, place: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key != "resourceType":
+                yield from leaves_of(value, _below(place, key, value))
+    elif isinstance(node, list):
+        for number, item in enumerate(node, 1):
+            yield from leaves_of(item, f"{place}[{number}]")
+    elif node is not None and node != "":
+        yield place, node
