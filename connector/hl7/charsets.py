@@ -7,6 +7,7 @@ sender says how they are to be read.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from connector.issues import Issue, IssueCode, Severity
@@ -54,6 +55,7 @@ class Chosen(NamedTuple):
     issues: tuple[Issue, ...] = ()
 
 
+@lru_cache(maxsize=256)
 def lookup(name: str) -> str | None:
     """The Python codec of a name of MSH-18 or of one of its known spellings, or None."""
     upper = name.strip().upper()

@@ -31,6 +31,7 @@ from connector.issues import Issue, IssueCode, Outcome, Severity
 __all__ = ["Header", "ParseOptions", "header", "parse", "serialise"]
 
 _DEFAULT = ParseOptions()
+_ONLY_LF = Issue.of(Severity.WARNING, IssueCode.TERMINATORS, found="LF")
 #: From this size on a message is read where it is, in bytes.
 _WHOLE = 4 * LARGE
 
@@ -64,13 +65,15 @@ def _small(
     body: bytes, offset: int, separators: Separators, options: ParseOptions, issues: list[Issue], received: bytes
 ) -> Message:
     check_controls(offset, body)
-    first = body.split(b"\r", 1)[0].split(b"\n", 1)[0]
+    first = body[: min(end for end in (body.find(b"\r"), body.find(b"\n"), len(body)) if end >= 0)]
     name, codec = charset(first, separators, [(offset, body)], options, received)
     text = body.decode(codec)
     if codec != separators.codec:
         separators = msgspec.structs.replace(separators, codec=codec)
     wires = text.split("\r")
-    if "\n" in text or "" in wires:
+    if len(wires) == 1 and "\n" in text:
+        wires = _only_lf(text, issues)
+    elif "\n" in text or "" in wires:
         wires = _lines(text, issues)
     if " \r" in text or text.endswith(" ") or " \n" in text:
         wires = [wire.rstrip(" ") for wire in wires]
@@ -82,6 +85,12 @@ def _small(
     if text.count(separators.escape) > 1:
         check_escapes(segments, issues)
     return Message(segments, separators, name, received)
+
+
+def _only_lf(text: str, issues: list[Issue]) -> list[str]:
+    issues.append(_ONLY_LF)
+    wires = text.split("\n")
+    return [wire for wire in wires if wire] if "" in wires else wires
 
 
 def _lines(text: str, issues: list[Issue]) -> list[str]:
@@ -150,7 +159,7 @@ def _line(segment: Segment) -> str:
     """The wire text of a segment in one line: its right name, and lines that continued it are data again."""
     text = segment.raw()
     separators = segment.separators
-    if not text.startswith(segment.name):
+    if text.split(separators.field, 1)[0] != segment.name:
         text = segment.name + text[text.find(separators.field) :]
     if "\n" in text or "\r" in text:
         encapsulated = segment.name == "OBX" and segment.text(2) == "ED"

@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from connector.hl7.charsets import BOM
-from connector.hl7.escapes import Separators
+from connector.hl7.escapes import DEFAULT_SEPARATORS, Separators
 from connector.hl7.leaves import LARGE
 from connector.hl7.message import Segment
 from connector.hl7.segments import Refused
@@ -15,6 +15,7 @@ from connector.issues import Issue, IssueCode, Severity
 
 __all__ = ["Header", "end_of", "header", "mended", "separators_of", "start_of"]
 
+_USUAL = b"MSH|^~\\&|"
 # U+02DC (small tilde) where a text editor put it in place of ~: UTF-8 and windows-1252.
 _SMALL_TILDE = (b"\xcb\x9c", b"\x98")
 
@@ -108,6 +109,8 @@ def end_of(raw: bytes) -> int:
 
 def mended(raw: bytes, start: int = 0) -> bytes:
     """The bytes with the small tilde that stands in MSH-2 made a ~ again, everywhere; the same object when MSH-2 is sound."""
+    if raw.startswith(_USUAL, start):
+        return raw
     declared = raw[start + 4 : start + 10]
     for tilde in _SMALL_TILDE:
         # In one message a small tilde is the declared repetition separator, so all of them are.
@@ -118,6 +121,8 @@ def mended(raw: bytes, start: int = 0) -> bytes:
 
 def separators_of(first: bytes, issues: list[Issue]) -> Separators:
     """MSH-1 and MSH-2 as declared. Raises Refused with SEPARATORS or NOT_HL7."""
+    if first.startswith(_USUAL):
+        return DEFAULT_SEPARATORS
     if first[:3] != b"MSH":
         raise Refused(Issue.of(Severity.FATAL, IssueCode.NOT_HL7, expected="MSH"))
     mark = first[3:4]

@@ -7,8 +7,8 @@ import re
 import msgspec
 
 from connector.hl7.escapes import Separators
-from connector.hl7.leaves import LARGE, Leaf, Slice
-from connector.hl7.message import Message, Segment
+from connector.hl7.leaves import LARGE, Slice
+from connector.hl7.message import HEADERS, Message, Segment
 from connector.hl7.segments import (
     ParseOptions,
     Refused,
@@ -25,6 +25,7 @@ from connector.issues import Issue, IssueCode, Severity
 __all__ = ["read_large"]
 
 _BREAKS = re.compile(r"\r\n?")
+_Fields = list[tuple[int, int]]
 _KINDS = ("CRLF", "LF", "CR", "CR CR")
 
 
@@ -40,14 +41,21 @@ def read_large(
     """The message between two offsets of `body`. Raises Refused; the data of an ED are neither scanned nor decoded."""
     mark = separators.field.encode()
     lines = _joined(body, _lines(body, start, end, options, issues), mark, options)
-    pieces = [piece for low, high in lines for piece in _texts(body, low, high, separators, options)]
+    fields = [_fields(body, low, high, mark, options) if high - low > LARGE else None for low, high in lines]
+    pieces = [
+        piece
+        for (low, high), parts in zip(lines, fields, strict=True)
+        for piece in ([(low, body[low:high])] if parts is None else _texts(body, parts, separators))
+    ]
     for offset, piece in pieces:
         check_controls(offset, piece)
     low, high = lines[0]
     name, codec = charset(body[low : min(high, low + LARGE)], separators, pieces, options, received)
     if codec != separators.codec:
         separators = msgspec.structs.replace(separators, codec=codec)
-    segments = [_segment(body, low, high, separators, options) for low, high in lines]
+    segments = [
+        _segment(body, low, high, parts, separators, options) for (low, high), parts in zip(lines, fields, strict=True)
+    ]
     check_single_header(segments, issues)
     check_limits(segments, options)
     check_escapes(segments, issues)
@@ -79,6 +87,8 @@ def _lines(body: bytes, start: int, end: int, options: ParseOptions, issues: lis
             next_lf = body.find(b"\n", start, end)
         if len(lines) > options.max_segments and not options.continuation:
             raise Refused(too_many(options.max_segments, "segments"))
+    if "CR CR" in kinds:
+        kinds.discard("CR")
     if kinds - {"CR"}:
         issues.append(
             Issue.of(Severity.WARNING, IssueCode.TERMINATORS, found="+".join(sorted(kinds, key=_KINDS.index)))
@@ -111,24 +121,29 @@ def _misspelt(body: bytes, low: int, high: int, mark: bytes) -> str:
     return body[low : min(high, low + 16)].split(mark, 1)[0].decode("latin-1")
 
 
-def _segment(body: bytes, low: int, high: int, separators: Separators, options: ParseOptions) -> Segment:
+def _segment(
+    body: bytes, low: int, high: int, fields: _Fields | None, separators: Separators, options: ParseOptions
+) -> Segment:
     name = body[low : low + 3].decode("latin-1")
     if options.names:
         name = options.names.get(_misspelt(body, low, high, separators.field.encode()), name)
-    wire: Leaf = Slice(body, low, high)
-    if high - low <= LARGE:
+    if fields is None:
         wire = body[low:high].decode(separators.codec)
-        if "\r" in wire:
-            wire = _BREAKS.sub("\n", wire)
-    return Segment(name, separators, wire)
+        return Segment(name, separators, _BREAKS.sub("\n", wire) if "\r" in wire else wire)
+    segment = Segment(name, separators, Slice(body, low, high))
+    if name not in HEADERS:
+        # They were found already: nobody has to search the bytes again.
+        codec = separators.codec
+        segment.fields = [
+            Slice(body, start, stop) if stop - start > LARGE else body[start:stop].decode(codec)
+            for start, stop in fields
+        ]
+    return segment
 
 
-def _texts(body: bytes, start: int, end: int, separators: Separators, options: ParseOptions) -> list[tuple[int, bytes]]:
-    """The bytes of a segment that are text, with their offsets: all but the data of an ED."""
-    if end - start <= LARGE:
-        return [(start, body[start:end])]
-    fields = _fields(body, start, end, separators.field.encode(), options)
-    encapsulated = len(fields) > 5 and body[start : start + 3] == b"OBX" and body[slice(*fields[2])] == b"ED"
+def _texts(body: bytes, fields: _Fields, separators: Separators) -> list[tuple[int, bytes]]:
+    """The bytes of a large segment that are text, with their offsets: all but the data of an ED."""
+    encapsulated = len(fields) > 5 and body[slice(*fields[0])] == b"OBX" and body[slice(*fields[2])] == b"ED"
     pieces = []
     for number, (low, high) in enumerate(fields):
         if encapsulated and number == 5:
@@ -137,7 +152,7 @@ def _texts(body: bytes, start: int, end: int, separators: Separators, options: P
     return pieces
 
 
-def _fields(body: bytes, start: int, end: int, mark: bytes, options: ParseOptions) -> list[tuple[int, int]]:
+def _fields(body: bytes, start: int, end: int, mark: bytes, options: ParseOptions) -> _Fields:
     fields = []
     while (stop := body.find(mark, start, end)) >= 0:
         fields.append((start, stop))

@@ -207,6 +207,19 @@ class Segment:
 
     def text(self, number: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> str:
         """What a leaf says, "" when absent."""
+        fields = self.parts()
+        field = fields[number] if number < len(fields) else ""
+        separators = self.separators
+        if type(field) is str and repetition == 1 and separators.repetition not in field:
+            # The common case, without making nodes.
+            parts = field.split(separators.component, component)
+            part = parts[component - 1] if component <= len(parts) else ""
+            if separators.subcomponent in part:
+                leaves = part.split(separators.subcomponent)
+                part = leaves[subcomponent - 1] if subcomponent <= len(leaves) else ""
+            elif subcomponent > 1:
+                return ""
+            return unescape(part, separators) if separators.escape in part else part
         repetitions = self.field(number)
         return repetitions[repetition - 1].text(component, subcomponent) if repetition <= len(repetitions) else ""
 

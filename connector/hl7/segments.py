@@ -74,8 +74,9 @@ def charset(
     first: bytes, separators: Separators, pieces: list[tuple[int, bytes]], options: ParseOptions, received: bytes
 ) -> tuple[str, str]:
     """Name and codec of the text. Raises Refused with CHARSET_*."""
-    msh = Segment("MSH", separators, first.decode("latin-1"))
-    declared = [repetition.text() for repetition in msh.field(18)]
+    # Not through the tree: this is done for every message before its text can be decoded.
+    fields = first.decode("latin-1").split(separators.field, 18)
+    declared = fields[17].split(separators.repetition) if len(fields) > 17 and fields[17] else []
     default = options.default_charset or ("UNICODE UTF-8" if received.startswith(charsets.BOM) else "")
     chosen = charsets.choose(declared, pieces, rule=options.charset, default=default)
     if chosen.issues:
@@ -85,7 +86,7 @@ def charset(
 
 def check_single_header(segments: list[Segment], issues: list[Issue]) -> None:
     """A second MSH is never dropped silently."""
-    if sum(segment.name == "MSH" for segment in segments) > 1:
+    if [segment.name for segment in segments].count("MSH") > 1:
         issues.append(Issue.of(Severity.ERROR, IssueCode.SEGMENT_TWICE, "MSH[2]", expected="MSH"))
 
 
@@ -96,13 +97,21 @@ def too_many(limit: int, what: str, path: str = "") -> Issue:
 
 def check_limits(segments: list[Segment], options: ParseOptions) -> None:
     """Limits of one segment and one field. Raises Refused with TOO_MANY."""
-    for segment, place in zip(segments, places(segments), strict=True):
+    for index, segment in enumerate(segments):
+        wire, separators = segment.wire, segment.separators
+        if (
+            isinstance(wire, str)
+            and wire.count(separators.field) <= options.max_fields
+            and wire.count(separators.repetition) < options.max_repetitions
+        ):
+            continue
         fields = segment.parts()
         if len(fields) - 1 > options.max_fields:
-            raise Refused(too_many(options.max_fields, "fields", place))
+            raise Refused(too_many(options.max_fields, "fields", places(segments)[index]))
         for number, field in enumerate(fields):
-            if isinstance(field, str) and field.count(segment.separators.repetition) >= options.max_repetitions:
-                raise Refused(too_many(options.max_repetitions, "repetitions", f"{place}-{number}"))
+            if isinstance(field, str) and field.count(separators.repetition) >= options.max_repetitions:
+                place = f"{places(segments)[index]}-{number}"
+                raise Refused(too_many(options.max_repetitions, "repetitions", place))
 
 
 def places(segments: list[Segment]) -> list[str]:
@@ -117,19 +126,15 @@ def places(segments: list[Segment]) -> list[str]:
 
 def check_escapes(segments: list[Segment], issues: list[Issue]) -> None:
     """A warning for each segment whose text keeps escape sequences that have no meaning here."""
-    for segment, place in zip(segments, places(segments), strict=True):
-        mark = segment.separators.escape
-        texts = (
-            [segment.wire]
-            if isinstance(segment.wire, str)
-            else [part for part in segment.parts() if isinstance(part, str)]
-        )
-        for text in texts:
-            rest = (
-                text.partition(segment.separators.field)[2].partition(segment.separators.field)[2]
-                if segment.name == "MSH"
-                else text
-            )
-            if mark in rest and kept_escapes(rest.replace(segment.separators.field, " "), segment.separators):
-                issues.append(Issue.of(Severity.WARNING, IssueCode.ESCAPE_UNKNOWN, place))
-                break
+    for index, segment in enumerate(segments):
+        separators = segment.separators
+        wire = segment.wire
+        if isinstance(wire, str):
+            if separators.escape not in wire:
+                continue
+            # MSH-2 holds the escape character itself.
+            texts = [wire.split(separators.field, 2)[-1] if segment.name == "MSH" else wire]
+        else:
+            texts = [part for part in segment.parts() if isinstance(part, str) and separators.escape in part]
+        if any(kept_escapes(text, separators) for text in texts):
+            issues.append(Issue.of(Severity.WARNING, IssueCode.ESCAPE_UNKNOWN, places(segments)[index]))

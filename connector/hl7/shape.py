@@ -90,7 +90,7 @@ class Hl7Shape:
             return [_field(token, [])]
         head, *rest = split(token, "-")
         if len(rest) > 1:
-            raise ValueError(f"{token!r}: one field at most")
+            raise ValueError(f"{token!r}: expected one field at most")
         name, inside = brackets(head)
         if not _SEGMENT.fullmatch(name):
             raise ValueError(f"{name!r}: expected a segment, as PID or PID-3")

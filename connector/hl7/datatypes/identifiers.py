@@ -8,7 +8,7 @@ from __future__ import annotations
 from connector.exchange.identifiers import INS_OIDS, is_oid
 from connector.exchange.moments import Moment, from_hl7, to_hl7
 from connector.exchange.people import Identifier
-from connector.hl7.datatypes.said import NULL, carried, erased, put, said
+from connector.hl7.datatypes.said import carried, erased, put, said
 from connector.hl7.message import Repetition
 from connector.mapping.language import Erase, Run
 
@@ -36,9 +36,7 @@ def _implied(system: str) -> str:
     return "ISO" if is_oid(system) else "URI" if ":" in system else ""
 
 
-def _domain(
-    authority: str | None, system: str | None, kind: str | None
-) -> tuple[str | None, str | None, str | None]:
+def _domain(authority: str | None, system: str | None, kind: str | None) -> tuple[str | None, str | None, str | None]:
     """(authority, system, its type) of an HD. An OID that stands alone in the place of the name is the system."""
     if system is None and authority is not None and is_oid(authority):
         return None, authority, "ISO"
