@@ -1,0 +1,61 @@
+"""Every hostile input of the list, by its number: the bytes answered, the journal's state, no patient in any log, a good message accepted after.
+
+The first two are asserted by each case, the others here around all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from connector.hl7.acknowledge import read_ack
+from connector.hl7.mllp import frame
+from tests.hostile import cases_answers, cases_batch, cases_charset, cases_documents, cases_frames, cases_syntax
+from tests.hostile.harness import CANARY, REGISTRY, Case, Connector, adt, connector
+
+#: The parts of the list that this journey meets.
+REQUIRED = [f"{part}{number:02}" for part, count in (("A", 17), ("B", 22), ("C", 13), ("D", 15), ("E", 6), ("F", 21)) for number in range(1, count + 1)] + ["J06"]
+
+MODULES = (cases_frames, cases_syntax, cases_charset, cases_answers, cases_batch, cases_documents)
+
+
+def test_every_number_of_the_list_has_a_case() -> None:
+    assert [number for number in REQUIRED if number not in REGISTRY] == []
+    assert sorted(set(REGISTRY) - set(REQUIRED)) == []
+
+
+@pytest.mark.parametrize(
+    "found", [pytest.param(one, id=f"{number}-{index}" if index else number) for number in sorted(REGISTRY) for index, one in enumerate(REGISTRY[number])]
+)
+def test_hostile_input(found: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def scene() -> None:
+        async with connector(tmp_path, **found.settings) as running:
+            await found.run(running)
+            await good_message_after(running)
+            if not running.excused:
+                ours = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+                assert ours == [], f"{found.number}: {found.title}"
+
+    asyncio.run(scene())
+    assert CANARY not in caplog.text, f"{found.number}: {found.title}"
+
+
+async def good_message_after(running: Connector) -> None:
+    """On a new connection, as the partner would."""
+    tls = running.receiver.settings.tls
+    options = {}
+    if tls is not None:
+        path = cases_frames.CERTIFICATES / "laboratory.pem"
+        context = cases_frames.client_context(cases_frames.ClientTls(authorities=tls.authorities, certificate=path, key=path))
+        options = {"ssl": context, "server_hostname": "localhost"}
+    peer = await running.connect(**options)
+    peer.send(frame(adt("good-after")))
+    ack = read_ack(await peer.answer(5))
+    assert (ack.code, ack.control_id) == ("AA", "good-after"), ack
+    kept = running.kept()[-1]
+    assert (kept.state, kept.control_id, kept.deliveries) == ("translated", "good-after", 1)
