@@ -47,10 +47,10 @@ _FLUSH = 0.2  # seconds that the notes of `answered` wait for company
 
 
 class SqlJournal:
-    """Messages, verdicts, deliveries and answers behind one writer (SQLite) or two (PostgreSQL: ingest, and the owner of the lanes).
+    """Messages, verdicts, deliveries, answers behind one writer (SQLite) or two (PostgreSQL: ingest, and the owner of the lanes).
 
-    `contents` is the folder of large bodies; without it they are rows (several nodes that share only PostgreSQL).
-    `freeze` seconds without a word from this node end its owner session (PostgreSQL).
+    `contents` is the folder of large bodies; without it they are rows (nodes that share only PostgreSQL). `freeze` seconds
+    without a word from this node end its owner session (PostgreSQL).
     """
 
     def __init__(
@@ -192,7 +192,9 @@ class SqlJournal:
 
     async def sending(self, delivery_id: int) -> bool:
         """Stamp sent_at, durable before the first byte leaves; False: not ours any more, or cancelled."""
-        return bool(await self._owner.submit("sending", delivery_id)) and self.still_owner()
+        session = await self._owner.submit("sending", delivery_id)
+        # A thawed node may have a new session before this line is reached; what the old one allowed is void.
+        return bool(session == self._lanes.session) and self.still_owner()
 
     async def done(self, delivery_id: int, receipt: Receipt) -> bool:
         """Settle as ACCEPTED; False when it was settled elsewhere. Raises JournalUnavailable: try again, it was delivered."""
@@ -295,14 +297,14 @@ class SqlJournal:
                 owner,
                 pulse=min(2.0, self._freeze / 4),
                 opened=partial(guard_session, freeze=self._freeze),
-                answered=self._heard_from,
+                answered=partial(setattr, self, "_seen"),
                 now=boot_seconds,
                 lost=self._lost,
             ),
         )
 
     def add_phases(self, phases: dict[str, Any]) -> None:
-        """Kinds of writes of other parts of the store; before `start`."""
+        """Kinds of writes of other parts of the store."""
         self._ingest.phases.update(phases)
 
     def _open(self) -> None:
@@ -326,9 +328,6 @@ class SqlJournal:
         self._owner.stop()
         self._reading.close()
         self.database.close()
-
-    def _heard_from(self, asked: float) -> None:
-        self._seen = asked
 
     def _lost(self) -> None:
         self._lanes.lost()

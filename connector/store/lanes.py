@@ -91,6 +91,7 @@ class Lanes:
         self._buckets = buckets
         self._now = now
         self._keep = keep
+        self.session = 1  # grows with each session that was lost
         self.held: dict[int, Hold] = {}
         self.flight: dict[int, int] = {}
         self.next_due: dict[str, float | None] = {}
@@ -159,10 +160,10 @@ class Lanes:
             operation.result = (version[0][0] if version else -1, self._waiting(transaction.cursor, lane_id, depth))
 
     def sending(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
-        """Delivery id → whether it may be sent: the lane is in hand and the delivery still open."""
+        """Delivery id → the session's number when it may be sent (the lane is in hand and the delivery still open), else 0."""
         ours = [op for op in operations if self.flight.get(op.argument) in self.held]
         for operation in operations:
-            operation.result = False
+            operation.result = 0
         if not ours:
             return
         stamped = {
@@ -172,7 +173,7 @@ class Lanes:
             )
         }
         for operation in ours:
-            operation.result = operation.argument in stamped
+            operation.result = self.session if operation.argument in stamped else 0
 
     def done(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
         """Settled → whether it was open. What a peer accepted is noted even when the lane has been lost meanwhile: it is true."""
@@ -231,6 +232,7 @@ class Lanes:
 
     def lost(self) -> None:
         """The owner session is gone: nothing is in hand any more."""
+        self.session += 1
         self.held.clear()
         self.flight.clear()
         self.next_due.clear()

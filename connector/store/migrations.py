@@ -1,6 +1,6 @@
 """The schema, step by step: numbered, in order, each in one transaction; `meta` holds the number reached.
 
-Plain statements with three words that differ between the databases. A step that was released is never edited: a change of
+Plain statements with some words that differ between the databases. A step that was released is never edited: a change of
 `tables.py` comes with one more step, and a test replays them all and compares.
 """
 
@@ -15,11 +15,18 @@ from connector.store.database import Database, JournalDamaged
 __all__ = ["LATEST", "STEPS", "migrate", "version"]
 
 _WORDS = {
-    "sqlite": {"serial": "INTEGER PRIMARY KEY AUTOINCREMENT", "blob": "BLOB", "double": "DOUBLE", "external": ""},
+    "sqlite": {
+        "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",
+        "blob": "BLOB",
+        "double": "DOUBLE",
+        "external": "",
+        "yes": " = 1",
+    },
     "postgresql": {
         "serial": "BIGSERIAL PRIMARY KEY",
         "blob": "BYTEA",
         "double": "DOUBLE PRECISION",
+        "yes": "",
         # bodies are compressed or encrypted already, or small: no second compression
         "external": "ALTER TABLE content ALTER COLUMN body SET STORAGE EXTERNAL; ALTER TABLE message ALTER COLUMN raw SET STORAGE EXTERNAL",
     },
@@ -43,11 +50,11 @@ CREATE TABLE content_use (sha256 TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY
 CREATE INDEX content_use_owner ON content_use (owner);
 CREATE TABLE lane (id {serial}, destination TEXT NOT NULL, "key" TEXT NOT NULL, bucket INTEGER NOT NULL,
   active BOOLEAN NOT NULL, due {double} NOT NULL, version BIGINT NOT NULL, CONSTRAINT lane_of UNIQUE (destination, "key"));
-CREATE INDEX lane_ready ON lane (destination, due, id) WHERE active;
+CREATE INDEX lane_ready ON lane (destination, due, id) WHERE active{yes};
 CREATE TABLE delivery (id {serial}, message_id BIGINT NOT NULL, lane_id BIGINT NOT NULL, destination TEXT NOT NULL,
   state TEXT NOT NULL, open BOOLEAN NOT NULL, resent BOOLEAN NOT NULL, attempts INTEGER NOT NULL, queued {double} NOT NULL,
   sent_at {double}, settled {double}, reference TEXT NOT NULL, issues {blob} NOT NULL, sent_digest TEXT, sent {blob}, reply {blob});
-CREATE INDEX delivery_open ON delivery (lane_id, id) WHERE open;
+CREATE INDEX delivery_open ON delivery (lane_id, id) WHERE open{yes};
 CREATE INDEX delivery_message ON delivery (message_id);
 CREATE INDEX delivery_attention ON delivery (destination, id) WHERE state IN ('parked', 'rejected');
 CREATE TABLE fhir_resource (type TEXT NOT NULL, id TEXT NOT NULL, sequence BIGINT NOT NULL, version INTEGER NOT NULL,

@@ -85,6 +85,7 @@ Index(
     sqlite_where=text("patient <> ''"),
     postgresql_where=text("patient <> ''"),
 )
+# SQLite has no booleans: the queries say `active = 1`, and a partial index is used only where it says the same.
 _open_verdict = text("state IN ('received', 'parked')")
 Index("message_unjudged", message.c.state, message.c.id, sqlite_where=_open_verdict, postgresql_where=_open_verdict)
 
@@ -126,7 +127,12 @@ lane = Table(
     sqlite_autoincrement=True,
 )
 Index(
-    "lane_ready", lane.c.destination, lane.c.due, lane.c.id, sqlite_where=lane.c.active, postgresql_where=lane.c.active
+    "lane_ready",
+    lane.c.destination,
+    lane.c.due,
+    lane.c.id,
+    sqlite_where=text("active = 1"),
+    postgresql_where=text("active"),
 )
 
 delivery = Table(
@@ -150,9 +156,7 @@ delivery = Table(
     Column("reply", LargeBinary),
     sqlite_autoincrement=True,
 )
-Index(
-    "delivery_open", delivery.c.lane_id, delivery.c.id, sqlite_where=delivery.c.open, postgresql_where=delivery.c.open
-)
+Index("delivery_open", delivery.c.lane_id, delivery.c.id, sqlite_where=text("open = 1"), postgresql_where=text("open"))
 Index("delivery_message", delivery.c.message_id)
 Index(
     "delivery_attention",

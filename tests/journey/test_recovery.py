@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ from tests.journal_kit import eventually
 from tests.journey.ledger import IN_FLIGHT, count, delivered, spawn
 
 KILLS = int(os.environ.get("KILLS", "5"))
+
+
+def ready(folder: Path, nodes: int) -> bool:
+    path = folder / "ready"
+    return path.exists() and len(path.read_text().splitlines()) >= nodes
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
@@ -27,11 +33,7 @@ def test_a_killed_process_loses_and_reorders_nothing(tmp_path: Path) -> None:
     dice = random.Random(1)
     for turn in range(KILLS):
         process = spawn(url, tmp_path, f"n{turn}", delay=0.01)
-        assert eventually(
-            lambda: (
-                len((tmp_path / "ready").read_text().splitlines()) > turn if (tmp_path / "ready").exists() else False
-            )
-        )
+        assert eventually(partial(ready, tmp_path, turn + 1), 20)
         time.sleep(0.2 + dice.random() * 0.6)
         process.kill()
         process.wait()

@@ -1,0 +1,171 @@
+"""What only PostgreSQL can show: 50,000 keys in 64 locks, takeover after a kill and after a freeze, its own crash."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.journal_kit import PostgresServer, entry_of, eventually, opened, postgres, postgres_server
+from tests.journey.ledger import IN_FLIGHT, count, delivered, spawn
+
+__all__ = ["postgres", "postgres_server"]
+
+pytestmark = pytest.mark.real
+
+
+def ask(url: str, sql: str) -> int:
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(sql).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7102 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
+
+def test_fifty_thousand_keys_need_at_most_sixty_four_locks(postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True):
+        pass
+
+    async def case() -> None:
+        async with opened(postgres) as journal:
+            await journal.record(entry_of(0))
+            with psycopg.connect(postgres) as connection:
+                connection.execute(
+                    "INSERT INTO lane (destination, key, bucket, active, due, version)"
+                    " SELECT 'dpi', 'k' || n, 64 * 5 + n % 64, true, 0, 1 FROM generate_series(1, 50000) n"
+                )
+            async with opened(postgres) as other:
+                taken: list[tuple[int, str, str]] = []
+                started = time.perf_counter()
+                while len(taken) < 1000:
+                    taken += await journal.claim("dpi", 250)
+                assert time.perf_counter() - started < 5
+                assert ask(postgres, LOCKS) <= 65
+                rest = await other.claim("dpi", 250)
+                assert not {lane for lane, _, _ in taken} & {lane for lane, _, _ in rest}
+                for lane_id, _, _ in taken:
+                    await journal.release(lane_id)
+                assert len(await other.claim("dpi", 250)) == 250
+            assert ask(postgres, LOCKS) == 0
+
+    asyncio.run(case())
+
+
+def test_two_nodes_share_the_lanes_and_none_is_worked_on_twice(postgres: str) -> None:
+    async def case() -> None:
+        async with opened(postgres) as one, opened(postgres) as two:
+            await asyncio.gather(*[one.record(entry_of(n, key=f"k{n}")) for n in range(200)])
+            first = await one.claim("dpi", 20)
+            second = await two.claim("dpi", 20)
+            assert len(first) == len(second) == 20
+            assert not set(first) & set(second)
+
+    asyncio.run(case())
+
+
+def test_the_other_node_is_woken_by_what_one_records(postgres: str) -> None:
+    async def case() -> None:
+        async with opened(postgres) as one, opened(postgres) as two:
+            await asyncio.sleep(0.3)
+            assert await two.claim("dpi", 1) == []
+            await two.wait_for_work("dpi", 0.5)
+            waiting = asyncio.create_task(two.wait_for_work("dpi", 20))
+            await asyncio.sleep(0.05)
+            await one.record(entry_of(1))
+            await asyncio.wait_for(waiting, 3)
+            assert len(await two.claim("dpi", 1)) == 1
+
+    asyncio.run(case())
+
+
+def test_the_same_message_at_two_nodes_at_once_is_one(postgres: str) -> None:
+    async def case() -> None:
+        async with opened(postgres) as one, opened(postgres) as two:
+            for number in range(20):
+                results = await asyncio.gather(one.record(entry_of(number)), two.record(entry_of(number)))
+                assert results[0].message_id == results[1].message_id
+                assert sorted(result.duplicate for result in results) == [False, True]
+
+    asyncio.run(case())
+
+
+def _lines(folder: Path, node: str) -> int:
+    sink = folder / "sink"
+    return sum(f" {node} " in line for line in sink.read_text().splitlines()) if sink.exists() else 0
+
+
+def _ready(folder: Path, nodes: int) -> bool:
+    return (folder / "ready").exists() and len((folder / "ready").read_text().splitlines()) >= nodes
+
+
+def test_lanes_of_a_killed_node_go_on_within_two_seconds(tmp_path: Path, postgres: str) -> None:
+    ingest = spawn(postgres, tmp_path, "in", deliver=0, keys=6)
+    first = spawn(postgres, tmp_path, "w1", ingest=0, delay=0.05)
+    assert eventually(lambda: _lines(tmp_path, "w1") > 20, 20)
+    second = spawn(postgres, tmp_path, "w2", ingest=0, delay=0.05)
+    assert eventually(lambda: _ready(tmp_path, 3), 20)
+    first.kill()
+    first.wait()
+    killed = time.monotonic()
+    before = _lines(tmp_path, "w2")
+    assert eventually(lambda: _lines(tmp_path, "w2") > before, 10)
+    assert time.monotonic() - killed < 2
+    ingest.send_signal(signal.SIGTERM)
+    assert ingest.wait(20) == 0
+    assert eventually(lambda: delivered(tmp_path), 20)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(20) == 0
+    found = count(tmp_path)
+    assert (found.lost, found.reordered, found.stale, found.unmarked) == (0, 0, 0, 0)
+    assert found.twice <= IN_FLIGHT
+
+
+def test_a_frozen_node_loses_its_lanes_and_sends_nothing_stale_when_it_thaws(tmp_path: Path, postgres: str) -> None:
+    ingest = spawn(postgres, tmp_path, "in", deliver=0, keys=6)
+    first = spawn(postgres, tmp_path, "w1", ingest=0, delay=0.05, freeze=3)
+    assert eventually(lambda: _lines(tmp_path, "w1") > 20, 20)
+    first.send_signal(signal.SIGSTOP)
+    second = spawn(postgres, tmp_path, "w2", ingest=0, delay=0.05, freeze=3)
+    frozen = time.monotonic()
+    assert eventually(lambda: _lines(tmp_path, "w2") > 50, 15)
+    assert time.monotonic() - frozen < 10
+    ingest.send_signal(signal.SIGTERM)
+    assert ingest.wait(20) == 0
+    first.send_signal(signal.SIGCONT)
+    assert eventually(lambda: delivered(tmp_path), 20)
+    time.sleep(0.5)
+    for node in (first, second):
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(20) == 0
+    found = count(tmp_path)
+    assert (found.lost, found.reordered, found.stale, found.unmarked) == (0, 0, 0, 0)
+
+
+def test_after_a_crash_of_postgresql_the_same_process_goes_on(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> None:
+    node = spawn(postgres, tmp_path, "n", keys=6, delay=0.02)
+    assert eventually(lambda: _lines(tmp_path, "n") > 20, 20)
+    postgres_server.crash()
+    time.sleep(1.0)
+    postgres_server.start()
+    back = time.monotonic()
+    before = _lines(tmp_path, "n")
+    assert eventually(lambda: _lines(tmp_path, "n") > before + 5, 20)
+    assert time.monotonic() - back < 6
+    time.sleep(0.5)
+    node.send_signal(signal.SIGTERM)
+    assert node.wait(20) == 0
+    last = spawn(postgres, tmp_path, "last", ingest=0)
+    assert eventually(lambda: delivered(tmp_path), 20)
+    last.send_signal(signal.SIGTERM)
+    assert last.wait(20) == 0
+    found = count(tmp_path)
+    assert found.acked > 50
+    assert (found.lost, found.reordered, found.stale, found.unmarked) == (0, 0, 0, 0)
