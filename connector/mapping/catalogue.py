@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from connector.exchange.model import Exchange
@@ -134,6 +134,16 @@ def _equal_claims(claims: Iterable[Claim]) -> list[MappingError]:
     return errors
 
 
+def _by_file(names: Sequence[str]) -> Callable[[MappingError], tuple[int, int]]:
+    order = {name: number for number, name in enumerate(names)}
+
+    def key(error: MappingError) -> tuple[int, int]:
+        name, _, line = error.place.rpartition(":")
+        return order.get(name, len(order)), int(line)
+
+    return key
+
+
 def load_library(
     files: Mapping[str, str], shapes: Mapping[str, Shape], tables: Tables, sites: Collection[str] = ()
 ) -> Library:
@@ -145,7 +155,7 @@ def load_library(
     claims = [claim for spec in specs for claim in claims_of(spec)]
     errors += _equal_claims(claims)
     if errors:
-        raise MappingErrors(errors)
+        raise MappingErrors(sorted(errors, key=_by_file(tuple(files))))
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{files[name]}\0".encode())

@@ -6,7 +6,7 @@ inner parts belong into a mapping of their own (`use`). They may stand side by s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from connector.mapping.access import expanded
 from connector.mapping.language import MappingError, Predicate
 from connector.mapping.part import Part
 
-__all__ = ["disjoint", "overlaps"]
+__all__ = ["circles", "disjoint", "overlaps"]
 
 
 class _Prefix(NamedTuple):
@@ -132,3 +132,40 @@ def _exchange_overlaps(parts: Iterable[Part]) -> list[MappingError]:
             )
             errors.append(MappingError(right.rule.place, text))
     return errors
+
+
+def circles(parts_of: Mapping[str, Sequence[Part]]) -> list[MappingError]:
+    """Mark the rules whose mapping comes back to itself by `use`; a circle that goes no deeper at one of the ends would never end."""
+    errors: list[MappingError] = []
+    uses = {name: [part for part in parts if part.inner is not None] for name, parts in parts_of.items()}
+    for name, parts in uses.items():
+        for part in parts:
+            part.recursive = _reaches(part.inner.name, name, uses, lambda _: True)
+            for side, stays in (("format", _stays_in_format), ("Exchange", _stays_in_exchange)):
+                if stays(part) and _reaches(part.inner.name, name, uses, stays):
+                    text = (
+                        f"{part.rule.use!r} comes back to {name!r} at the same place of the {side}: it would never end"
+                    )
+                    errors.append(MappingError(part.rule.place, text))
+    return errors
+
+
+def _stays_in_format(part: Part) -> bool:
+    return part.reads and not part.format_end.steps
+
+
+def _stays_in_exchange(part: Part) -> bool:
+    return part.writes and not part.exchange_end.steps
+
+
+def _reaches(start: str, goal: str, uses: Mapping[str, Sequence[Part]], follow: Callable[[Part], bool]) -> bool:
+    seen: set[str] = set()
+    open_: list[str] = [start]
+    while open_:
+        name = open_.pop()
+        if name == goal:
+            return True
+        if name not in seen:
+            seen.add(name)
+            open_ += [part.inner.name for part in uses.get(name, ()) if follow(part)]
+    return False

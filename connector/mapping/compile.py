@@ -12,7 +12,7 @@ import msgspec
 
 from connector.issues import IssueCode, Severity
 from connector.mapping import reading, writing
-from connector.mapping.checks import overlaps
+from connector.mapping.checks import circles, overlaps
 from connector.mapping.exchange import IncompleteValue, finisher, lenient
 from connector.mapping.language import MappingError, MappingSpec, Run, Shape
 from connector.mapping.part import Part, Workbench
@@ -103,6 +103,7 @@ def compile_mappings(specs: Iterable[MappingSpec], bench: Workbench) -> tuple[di
                     part.inner = _linked(part, made, known)
                 except ValueError as error:
                     errors.append(MappingError(part.rule.place, str(error)))
+    errors += circles({name: mapping.parts for name, mapping in made.items()})
     if not errors:
         for mapping in made.values():
             _close(mapping, mapping.parts, lambda part: part.inner, None)

@@ -44,6 +44,7 @@ class Part:
         self.spec = spec
         self.shape = bench.shapes[spec.side]
         self.inner: Any = None  # the Mapping of `use`, linked later
+        self.recursive = False  # the mapping of `use` comes back to this one
         self.earlier = ""  # the place of the first rule that reads the same Exchange end
         try:
             self.datatype = self._datatype()

@@ -13,6 +13,9 @@ from connector.mapping.put import Put, putter
 
 __all__ = ["ReadRule", "constant_reader", "default_reader", "reader"]
 
+#: How deep a mapping that comes back to itself may go (sections in sections; references that point at one another).
+DEPTH = 40
+
 Node = dict[str, Any]
 ReadRule = Callable[[Any, Node, Run], None]
 
@@ -120,7 +123,7 @@ def _read_each(
 
 
 def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Put, watched: bool) -> ReadRule:
-    path, many, required = part.format_end, part.exchange_end.many, part.rule.required
+    path, many, required, recursive = part.format_end, part.exchange_end.many, part.rule.required, part.recursive
     # several of one node where the Exchange holds one: the first is read, the others stay unread
     if not part.exchange_end.steps:
 
@@ -129,6 +132,8 @@ def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Pu
             if not found:
                 if required:
                     _missing(part, node, run)
+                return
+            if recursive and _too_deep(part, node, found[0], run):
                 return
             run.trail.append((path, node, found[0]))
             for rule in inner.reads:
@@ -146,6 +151,8 @@ def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Pu
     def read_nodes(node: Any, into: Node, run: Run) -> None:
         found = get(node)
         any_value = False
+        if recursive and found and _too_deep(part, node, found[0], run):
+            return
         for child in found if many else found[:1]:
             value: Node = dict(sets)
             run.trail.append((path, node, child))
@@ -163,6 +170,13 @@ def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Pu
             _missing(part, node, run)
 
     return read_nodes
+
+
+def _too_deep(part: Part, node: Any, found: Any, run: Run) -> bool:
+    if len(run.trail) < DEPTH:
+        return False
+    part.report(run, Severity.ERROR, IssueCode.TOO_MANY, node, found, limit=DEPTH, what="levels")
+    return True
 
 
 def _compare(part: Part, get: Callable[[Any], list[Any]]) -> ReadRule:

@@ -282,3 +282,20 @@ def test_value_that_cannot_be_written_is_said() -> None:
     used = run()
     assert mapping.write(Patient(birth_date="2000"), used) == Node("person")
     assert said(used) == [("E", "MAP_NOT_WRITABLE", "birth_date", "main.yaml:4")]
+
+
+def test_mapping_that_comes_back_to_itself_goes_only_so_deep() -> None:
+    text = """mapping: toy/part
+between: {hl7: part, exchange: Party}
+rules:
+  - {hl7: "@role", exchange: role}
+  - {hl7: inner/part, exchange: ".", use: toy/part, only: read}
+"""
+    mapping = library(text).mapping("toy/part")
+    tree = Node("part", role="deepest")
+    for _ in range(60):
+        tree = Node("part", Node("inner", tree))
+    value, issues = read(mapping, tree)
+    assert value is None
+    assert [issue[:2] for issue in issues] == [("E", "TOO_MANY")]
+    assert read(mapping, Node("part", Node("inner", Node("part", role="x"))))[0] == Party(role="x")

@@ -101,7 +101,7 @@ def test_mistake_in_a_document_is_said_with_its_line(text: str, said: str) -> No
 def test_every_mistake_of_every_file_is_said_at_once() -> None:
     with pytest.raises(MappingErrors) as caught:
         library(f'{HEAD}  - {{hl7: "@a", exchange: sexe}}\n  - {{hl7: "@b", exchange: birth}}\n', "mapping: y\n")
-    assert [error.place for error in caught.value.errors] == ["more1.yaml:1", "main.yaml:4", "main.yaml:5"]
+    assert [error.place for error in caught.value.errors] == ["main.yaml:4", "main.yaml:5", "more1.yaml:1"]
 
 
 def test_every_value_stays_the_text_that_was_written() -> None:
@@ -241,3 +241,15 @@ def library_tree() -> object:
     from tests.unit.mapping.toy import Node
 
     return Node("person", status="x")
+
+
+def test_circle_that_goes_no_deeper_is_refused() -> None:
+    same = "mapping: a\nbetween: {hl7: x, exchange: Party}\nrules:\n  - {hl7: x, exchange: '.', use: a}\n"
+    with pytest.raises(
+        MappingErrors, match="'a' comes back to 'a' at the same place of the format: it would never end"
+    ):
+        library(same)
+    down = "mapping: a\nbetween: {hl7: x, exchange: Party}\nrules:\n  - {hl7: y/x, exchange: '.', use: a}\n"
+    with pytest.raises(MappingErrors, match="at the same place of the Exchange"):
+        library(down)
+    assert library(down.replace("use: a", "use: a, only: read")) is not None
