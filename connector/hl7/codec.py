@@ -6,6 +6,8 @@ here: their base64 is checked when they are read.
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from connector.hl7 import charsets
@@ -31,6 +33,7 @@ from connector.issues import Issue, IssueCode, Outcome, Severity
 __all__ = ["Header", "ParseOptions", "header", "parse", "serialise"]
 
 _DEFAULT = ParseOptions()
+_BREAKS = re.compile(r"\r\n?|\n")
 _ONLY_LF = Issue.of(Severity.WARNING, IssueCode.TERMINATORS, found="LF")
 #: From this size on a message is read where it is, in bytes.
 _WHOLE = 4 * LARGE
@@ -103,7 +106,7 @@ def _lines(text: str, issues: list[Issue]) -> list[str]:
     if found == "CR":
         found = "CR CR"
     issues.append(Issue.of(Severity.WARNING, IssueCode.TERMINATORS, found=found))
-    return [line for line in text.replace("\n", "\r").split("\r") if line.strip()]
+    return [line for line in text.replace("\n", "\r").split("\r") if line.strip(" ")]
 
 
 def _segments(wires: list[str], separators: Separators, options: ParseOptions, issues: list[Issue]) -> list[Segment]:
@@ -164,5 +167,6 @@ def _line(segment: Segment) -> str:
     if "\n" in text or "\r" in text:
         encapsulated = segment.name == "OBX" and segment.text(2) == "ED"
         line_break = "" if encapsulated else f"{separators.escape}.br{separators.escape}"
-        text = line_break.join(text.splitlines())
-    return text
+        text = line_break.join(_BREAKS.split(text))
+    # Blanks in front of a terminator are taken for padding: an empty field behind them keeps them data.
+    return text + separators.field if text.endswith(" ") else text

@@ -200,3 +200,65 @@ def test_every_official_message_is_read_and_written_back(shared: Path) -> None:
 def _bare(exchange: Exchange, changes: dict[str, None]) -> Exchange:
     assert exchange.envelope is not None
     return msgspec.structs.replace(exchange, envelope=msgspec.structs.replace(exchange.envelope, **changes))
+
+
+REPORT = FOLDER / "MDM_T02" / "report-to-dmp-and-professional" / "in.hl7"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (b"ORC|NW", b"ORC|RO", ("WARNING", "MAP_DISAGREES", "OBX[1]-11")),
+        (b"||||||F\rPRT", b"||||||C\rPRT", ("WARNING", "MAP_DISAGREES", "OBX[1]-11")),
+        (b"\rPID|", b"\rZID|", ("ERROR", "MAP_REQUIRED", "PID[1]")),
+        (b"MSG-1001", b"", ("ERROR", "MAP_REQUIRED", "MSH[1]-10")),
+        (b"|19790328|F", b"|19790230|F", ("ERROR", "MAP_DATA_TYPE", "PID[1]-7")),
+        (b"|19790328|F", b"|19790328|Q", ("ERROR", "MAP_UNKNOWN_CODE", "PID[1]-8")),
+        (b"^Base64^PD94", b"^Base64^P!94", ("ERROR", "DOCUMENT_ENCODING", "OBX[1]-5")),
+        (b"^Base64^PD94", b"^Base65^PD94", ("ERROR", "MAP_DATA_TYPE", "OBX[1]-5")),
+        (b"MetaDMPMSS||Y^^", b"MetaDMPMSS||O^^", ("ERROR", "MAP_UNKNOWN_CODE", "OBX[7]-5")),
+        (b"18748-4^Compte rendu d'imagerie m\xc3\xa9dicale^LN||RIS", b"00000-0^X^LN||RIS", ("WARNING", "MAP_UNKNOWN_CODE", "OBX[1]-3")),
+        (b"|||||AU|", b"|||||PA|", ("WARNING", "MAP_CONST", "TXA[1]-17")),
+    ],
+)  # fmt: skip
+def test_trouble_is_said_with_its_place(old: bytes, new: bytes, expected: tuple[str, str, str]) -> None:
+    raw = REPORT.read_bytes()
+    assert old in raw
+    changed_raw = raw.replace(old, new, 1)
+    run = Run(context())
+    mapping = mapping_of(raw)
+    mapping.read(tree_of(changed_raw, mapping), run)
+    found = [(issue.severity.name, issue.code, issue.place.path) for issue in run.issues]
+    assert expected in found
+    assert all(issue.place.rule for issue in run.issues)
+
+
+def test_the_same_document_is_written_for_every_operation() -> None:
+    """One Exchange, three messages: what says the operation follows the mapping, nothing else changes."""
+    base = converted(REPORT.parent)
+    for name, intent, event, control, status in (
+        ("MDM_T02", "submit", "T02", "NW", "F"),
+        ("MDM_T10", "replace", "T10", "RO", "C"),
+        ("MDM_T04", "delete", "T04", "CA", "D"),
+    ):
+        document = msgspec.structs.replace(base.exchange.documents[0], status="final", replaces="1.2.3")
+        exchange = msgspec.structs.replace(base.exchange, intent=intent, documents=(document,))
+        run = Run(context())
+        tree = library().mapping(f"hl7/messages/{name}").write(exchange, run)
+        assert run.issues == []
+        assert [tree.get(path) for path in ("MSH-9.2", "MSH-9.3", "ORC-1", "OBX-11", "OBX-2", "OBX[2]-2")] == [
+            event, "MDM_T02", control, status, "ED", "CWE",
+        ]  # fmt: skip
+
+
+def test_an_exchange_from_elsewhere_becomes_a_message_of_the_volet() -> None:
+    """Without an envelope, as it comes from FHIR: constants fill the header; what the caller must give is said to be missing."""
+    base = converted(REPORT.parent).exchange
+    run = Run(context())
+    tree = library().mapping("hl7/messages/ORU_R01_document").write(msgspec.structs.replace(base, envelope=None), run)
+    assert [issue.code for issue in run.issues] == ["MAP_REQUIRED"]
+    assert [tree.get(f"MSH-{path}") for path in ("9", "9.2", "9.3", "12", "17", "18", "21.1", "21.2")] == [
+        "ORU", "R01", "ORU_R01", "2.5", "FRA", "UNICODE UTF-8", "2.1", "CISIS_CDA_HL7_V2",
+    ]  # fmt: skip
+    assert tree.get("OBX-5.2") == "TEXT"
+    assert tree.get("OBX[2]-2") == "CE"
