@@ -127,7 +127,7 @@ def _fragment(value: Any) -> Any:
     if isinstance(value, Decimal):
         return orjson.Fragment(str(value))
     if isinstance(value, bytes | bytearray | memoryview):
-        return orjson.Fragment(b'"%b"' % pybase64.b64encode(value))
+        return pybase64.b64encode_as_string(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot stand in a FHIR resource")

@@ -76,8 +76,11 @@ def is_primitive(name: str) -> bool:
 
 @lru_cache(maxsize=512)
 def elements(type_name: str) -> dict[str, Element]:
-    """The elements of a type in the standard's order; a choice is listed by each of its forms. KeyError when the type is unknown."""
-    kind, rest = _lines()[type_name]
+    """The elements of a type in the standard's order; a choice is listed by each of its forms. KeyError when the type is unknown.
+
+    `Element` is what extends a primitive (`_birthDate`): an id and extensions.
+    """
+    kind, rest = _lines()[type_name] if type_name != "Element" else ("E", "")
     found: dict[str, Element] = {}
     for text in f"{_BASE[kind]} {rest}".split():
         for one in _read(text):

@@ -63,9 +63,9 @@ def copied(node: Any, place: str, make: Callable[[str, tuple[str, ...]], str], p
             if key == "resourceType":
                 made[key] = value
                 continue
-            copied = copied(value, _below(place, key, value), make, places)
-            if copied is not None:
-                made[key] = copied
+            child = copied(value, _below(place, key, value), make, places)
+            if child is not None:
+                made[key] = child
         return made
     if isinstance(node, list):
         copies = [copied(item, f"{place}[{number}]", make, places) for number, item in enumerate(node, 1)]
