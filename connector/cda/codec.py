@@ -316,6 +316,7 @@ _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _ATTRIBUTE = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 )
+_SPECIAL = re.compile('[&<>"\t\n\r]').search
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -356,7 +357,7 @@ def _write(node: Element, parts: list[str | Base64Text], used: set[str]) -> None
     for key, value in node.attributes.items():
         if ":" in key:
             used.add(_prefix(key))
-        opening += f' {key}="{value if value.isalnum() else value.translate(_ATTRIBUTE)}"'
+        opening += f' {key}="{value.translate(_ATTRIBUTE) if _SPECIAL(value) else value}"'
     if not text and not node.children:
         parts.append(opening + "/>")
         return
@@ -364,7 +365,7 @@ def _write(node: Element, parts: list[str | Base64Text], used: set[str]) -> None
     if isinstance(text, Base64Text):
         parts.append(text)
     elif text:
-        parts.append(text.translate(_TEXT))
+        parts.append(text.translate(_TEXT) if _SPECIAL(text) else text)
     for child in node.children:
         _write(child, parts, used)
     parts.append(f"</{name}>")

@@ -113,7 +113,7 @@ _IDENTITY = tuple(
 def _read_details(document: Document, clinical: ClinicalDocument, encounter: Encounter | None, run: Run) -> Document:
     """What follows from the document as a whole: its bytes, its format code, its encounter."""
     content = Content(media_type=clinical.media_type, data=clinical.raw, size=len(clinical.raw))
-    run.derived("documents[0].encounter", ("/ClinicalDocument/componentOf/encompassingEncounter",), "cda.document")
+    run.derived("documents[1].encounter", ("/ClinicalDocument/componentOf/encompassingEncounter",), "cda.document")
     return msgspec.structs.replace(
         document, content=content, encounter=encounter, format=document.format or _format(document, clinical, run)
     )
@@ -132,7 +132,7 @@ def _format(document: Document, clinical: ClinicalDocument, run: Run) -> Concept
             continue
         coded = table.from_exchange("exchange", word)
         source = f"{bodies.PLACE}/@mediaType" if unstructured else "/ClinicalDocument/templateId/@root"
-        run.derived("documents[0].format", (source,), f"terminology {table.name}")
+        run.derived("documents[1].format", (source,), f"terminology {table.name}")
         return Concept(code=coded.code, system=coded.system, display=coded.display)
     return None
 
@@ -177,9 +177,9 @@ def complete(exchange: Exchange, run: Run, *, position: int = 0) -> Exchange:
     def fill(field: str, value: Any, *sources: str) -> None:
         if value and not getattr(document, field):
             changes[field] = value
-            run.derived(f"documents[{position}].{field}", sources, "cda.document")
+            run.derived(f"documents[{position + 1}].{field}", sources, "cda.document")
 
-    where = f"documents[{position}]"
+    where = f"documents[{position + 1}]"
     fill("realm", "FR")
     fill("language", "fr-FR")
     fill("title", document.type.display if document.type else None, f"{where}.type.display")

@@ -70,7 +70,7 @@ class CdaShape:
             if test is not None:
                 tests.append(test)
                 tested.add(index)
-        return StepAccess(_select(name, tests), lambda node: _append(node, name), frozenset(tested))
+        return StepAccess(_select(name, tests), _append(name), frozenset(tested))
 
     def leaf(self, leaf: Leaf, parent: str) -> LeafAccess:
         """An attribute or the text. An element with a null flavour has no value; its `@nullFlavor` is a leaf of its own."""
@@ -135,10 +135,13 @@ def _check(step: Step) -> None:
         raise ValueError(f"{step.name!r} is not the name of an element")
 
 
-def _append(node: Element, name: str) -> Element:
-    child = Element(name)
-    node.children.append(child)
-    return child
+def _append(name: str) -> Callable[[Element], Element]:
+    def create(node: Element) -> Element:
+        child = Element(name)
+        node.children.append(child)
+        return child
+
+    return create
 
 
 def _select(name: str, tests: list[Callable[[dict[str, str]], bool]]) -> Callable[[Element], list[Element]]:
@@ -195,12 +198,15 @@ def _attribute_access(name: str) -> LeafAccess:
 
 
 def _finish(node: Element) -> None:
+    empty = False
     for child in node.children:
         if child.children:
             _finish(child)
-    node.children = [child for child in node.children if not child.empty()]
+        empty = empty or child.empty()
+    if empty:
+        node.children = [child for child in node.children if not child.empty()]
     order = ORDER.get(node.name)
-    if order and len(node.children) > 1:
+    if order is not None and len(node.children) > 1:
         node.children.sort(key=lambda child: order.get(child.name, 99))
 
 

@@ -50,7 +50,7 @@ def test_a_document_says_who_what_and_where(library: Library, run: Run) -> None:
 def test_what_was_concluded_is_told_to_explain(library: Library, run: Run) -> None:
     reading(document(), library, run)
     assert run.derivations is not None
-    assert {output for output, _, _ in run.derivations} == {"documents[0].encounter", "documents[0].format"}
+    assert {output for output, _, _ in run.derivations} == {"documents[1].encounter", "documents[1].format"}
 
 
 def test_a_document_that_cannot_be_parsed_has_no_reading(library: Library, run: Run) -> None:
@@ -127,8 +127,8 @@ def test_what_others_do_not_say_is_completed_and_nothing_clinical_is(library: Li
     )
     assert run.derivations is not None
     assert {output for output, _, _ in run.derivations} >= {
-        "documents[0].set_id",
-        "documents[0].templates",
+        "documents[1].set_id",
+        "documents[1].templates",
         "encounter.type",
     }
     written = write_document(exchange, run, library)
