@@ -162,7 +162,7 @@ def _line(segment: Segment) -> str:
     """The wire text of a segment in one line: its right name, and lines that continued it are data again."""
     text = segment.raw()
     separators = segment.separators
-    if text.split(separators.field, 1)[0] != segment.name:
+    if not (text.startswith(segment.name + separators.field) or text == segment.name):
         text = segment.name + text[text.find(separators.field) :]
     if "\n" in text or "\r" in text:
         encapsulated = segment.name == "OBX" and segment.text(2) == "ED"

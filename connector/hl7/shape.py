@@ -295,7 +295,7 @@ def _named(message: Any, name: str) -> list[Any]:
         message.indexes[""] = names
         for child in _children(message):
             names.setdefault(child.name, []).append(child)
-    return list(names.get(name, ()))
+    return names.get(name) or []
 
 
 def _indexed(message: Any, name: str, path: str, value: str) -> list[Any]:
@@ -314,7 +314,7 @@ def _indexed(message: Any, name: str, path: str, value: str) -> list[Any]:
         message.indexes[key] = index
         for child in _named(message, name):
             index.setdefault(child.text(field, component, subcomponent), []).append(child)
-    return list(index.get(value, ()))
+    return index.get(value) or []
 
 
 def _creator(name: str) -> Callable[[Any], Any]:
@@ -329,15 +329,15 @@ def _creator(name: str) -> Callable[[Any], Any]:
 
 
 def _field_access(number: int) -> StepAccess:
-    return StepAccess(lambda segment: list(segment.field(number)), lambda segment: segment.add(number))
+    return StepAccess(lambda segment: segment.field(number), lambda segment: segment.add(number))
 
 
 def _segment_leaf(field: int, component: int, subcomponent: int) -> LeafAccess:
     def get(segment: Any) -> list[Any]:
-        repetitions = segment.field(field)
-        if not repetitions:
-            return []
-        text = said(repetitions[0], component, subcomponent)
+        try:
+            text = segment.text(field, component, subcomponent)
+        except ValueError:
+            text = said(segment.field(field)[0], component, subcomponent)
         return [text] if text else []
 
     def put(segment: Any, value: Any) -> None:
