@@ -179,10 +179,11 @@ def explain_write(mapping: Mapping, value: Any, run: Run, write: Write | None = 
             for output in moved:
                 sources.setdefault(output, []).append(place)
     outputs = {output: naming.origin(output, text, sources.get(output, ())) for output, text in base.items()}
-    for output, declared, by in run.derivations or ():
-        if output in outputs:
-            known = outputs[output]
-            outputs[output] = msgspec.structs.replace(known, sources=known.sources or declared, by=f"derived: {by}")
+    for output, _declared, by in run.derivations or ():
+        if (
+            output in outputs
+        ):  # what it depends on was tried above; what code declares may be more (a constant part of it)
+            outputs[output] = msgspec.structs.replace(outputs[output], by=f"derived: {by}")
     return tree, Trace(outputs, decides, checks, tuple(unwritten))
 
 
@@ -213,12 +214,13 @@ class _Naming:
             near = [part for part in readers if _leads(part, output)] or readers
             rows = [row for part in near if (row := _row(part, text)) is not None]
             return Origin(sources, tuple(dict.fromkeys(p.rule.place for p in near)), rows[0] if rows else None)
-        for part in self.parts:
-            if part.rule.const is not None and _leads(part, output):
-                return Origin(rules=(part.rule.place,), by="const")
-        for part in self.parts:
-            if _constructs(part, str(text)) and _near(part, output):
-                return Origin(rules=(part.rule.place,), by="const")
+        leading = [part for part in self.parts if _leads(part, output)]
+        built = [part for part in self.parts if _constructs(part, str(text)) and _near(part, output)]
+        whole = [part for part in leading if part.datatype is not None and part.datatype.node]
+        for parts in ([part for part in leading if part.rule.const is not None], built, whole):
+            if parts:
+                best = max(parts, key=lambda part: _fits(part, output))
+                return Origin(rules=(best.rule.place,), by="const")
         return Origin(by="structure")
 
 
@@ -240,6 +242,12 @@ def _leads(part: Part, output: str) -> bool:
     """Whether the output's place, without numbers, holds the words of the rule's path in their order."""
     words = iter(_bare(output))
     return all(word in words for word in _bare(part.rule.path or "") if word != part.spec.anchor)
+
+
+def _fits(part: Part, output: str) -> tuple[bool, int]:
+    """Which of several rules is meant: one of a mapping whose node is on the way, then the longest path."""
+    words = set(_bare(output))
+    return any(anchor in words for anchor in part.spec.anchors), len(_bare(part.rule.path or ""))
 
 
 def _near(part: Part, output: str) -> bool:
