@@ -217,10 +217,11 @@ class _Naming:
         leading = [part for part in self.parts if _leads(part, output)]
         built = [part for part in self.parts if _constructs(part, str(text)) and _near(part, output)]
         whole = [part for part in leading if part.datatype is not None and part.datatype.node]
-        for parts in ([part for part in leading if part.rule.const is not None], built, whole):
+        constant = [part for part in leading if part.rule.const is not None]
+        for parts, by in ((constant, "const"), (built, "const"), (whole, "structure")):
             if parts:
                 best = max(parts, key=lambda part: _fits(part, output))
-                return Origin(rules=(best.rule.place,), by="const")
+                return Origin(rules=(best.rule.place,), by=by)
         return Origin(by="structure")
 
 

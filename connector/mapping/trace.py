@@ -13,7 +13,7 @@ __all__ = ["Decision", "Origin", "Trace", "compose"]
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where one output leaf came from. `by`: `rule` (carried from `sources`), `const`, `default`, `structure` (order, numbers), or
+    """Where one output leaf came from. `by`: `rule` (carried from `sources`), `const`, `default`, `structure` (order, numbers, what a datatype always writes), or
     `derived: …` (code of the format's package). `rules` are `file:line`, the reading one first; `row` is the terminology row."""
 
     sources: tuple[str, ...] = ()
