@@ -50,8 +50,7 @@ class SqlJournal:
     """Messages, verdicts, deliveries, answers behind one writer (SQLite) or two (PostgreSQL: ingest, and the owner of the lanes).
 
     `contents` is the folder of large bodies; without it they are rows (nodes that share only PostgreSQL). `freeze` seconds
-    without a word from this node end its owner session (PostgreSQL).
-    """
+    without a word from this node end its owner session (PostgreSQL)."""
 
     def __init__(
         self, url: str, *, clock: Clock, contents: Path | None = None, window_days: float = 90.0, freeze: float = 8.0
@@ -69,15 +68,15 @@ class SqlJournal:
         self._seen = boot_seconds()
         self._running = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._recording = Recording(self.database.dialect, self.window, self._announce)
-        self._acts = Acts(self.database.dialect, self._recording, self.timeline.now)
-        self._reading = Reading(self.database, self._recording, self.timeline.now)
+        self.recording = Recording(self.database.dialect, self.window, self._announce)
+        self._acts = Acts(self.database.dialect, self.recording, self.timeline.now)
+        self._reading = Reading(self.database, self.recording, self.timeline.now)
         self._buckets = (
             OneProcess(self.database.dialect)
             if self.database.lite
             else AdvisoryBuckets(self.database.dialect, self._run_on_owner)
         )
-        self._lanes = Lanes(self.database.dialect, self._buckets, self.timeline.now, self._recording.bodies_of)
+        self._lanes = Lanes(self.database.dialect, self._buckets, self.timeline.now, self.recording.bodies_of)
         self._ingest, self._owner = self._writers()
         self._listener: Listener | None = None
         self._recent = Recent()
@@ -281,7 +280,7 @@ class SqlJournal:
     # --- inside
 
     def _writers(self) -> tuple[Writer, Writer]:
-        ingest = {"record": self._recording.record, **self._acts.phases}
+        ingest = {"record": self.recording.record, **self._acts.phases}
         owner = {
             name: getattr(self._lanes, name)
             for name in ("sending", "done", "failed", "idle", "release", "claim", "fetch")

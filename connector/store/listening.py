@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["Listener"]
 
-_TURN = 0.25  # seconds; how long `stop` may take
+_TURN = 0.1  # seconds; how long `stop` may take
 
 log = logging.getLogger(__name__)
 

@@ -56,7 +56,7 @@ def test_steps_are_numbered_without_gaps():
     [
         ("_lanes", "_open", "delivery_open"),
         ("_buckets", "_ready", "lane_ready"),
-        ("_recording", "_earlier", "message_identity"),
+        ("recording", "_earlier", "message_identity"),
     ],
 )
 def test_hot_statements_use_their_index(tmp_path, part, statement, index):
