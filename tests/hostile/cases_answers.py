@@ -15,7 +15,9 @@ from tests.unit.endpoints.mllp_peers import Script, claimed, delivering, nothing
 
 def answer_to(control_id: str, code: str = "AA", more: str = "", codec: str = "utf-8", charset: str = "") -> bytes:
     """An answer of a partner."""
-    return f"MSH|^~\\&|PFI|CHU|SIL|LABO|20260304||ACK^A01^ACK|9|T|2.5||||||{charset}\rMSA|{code}|{control_id}\r{more}".encode(codec)
+    return f"MSH|^~\\&|PFI|CHU|SIL|LABO|20260304||ACK^A01^ACK|9|T|2.5||||||{charset}\rMSA|{code}|{control_id}\r{more}".encode(
+        codec
+    )
 
 
 def saying(*answers: bytes) -> Script:
@@ -68,19 +70,34 @@ async def d03(_c: Connector) -> None:
 
 @case("D04", "codes are judged by the partner's table: AR and CR again, AE and CE for a person")
 async def d04(_c: Connector) -> None:
-    for code, retry, park in (("AE", Retry.NEVER, True), ("CE", Retry.NEVER, True), ("AR", Retry.SAFE, False), ("CR", Retry.SAFE, False)):
+    for code, retry, park in (
+        ("AE", Retry.NEVER, True),
+        ("CE", Retry.NEVER, True),
+        ("AR", Retry.SAFE, False),
+        ("CR", Retry.SAFE, False),
+    ):
         async with delivering(saying(frame(answer_to("1", code)))) as (sender, _):
             failed = await failure(sender, adt("1"))
             assert (failed.retry, failed.park) == (retry, park)
     async with delivering(saying(frame(answer_to("1", "AE"))), answers={"AE": "retry"}) as (sender, _):
         assert (await failure(sender, adt("1"))).retry is Retry.SAFE
-    async with delivering(saying(frame(answer_to("1", "CA"))), await_application=True, application_timeout=0.1) as (sender, _):
+    async with delivering(saying(frame(answer_to("1", "CA"))), await_application=True, application_timeout=0.1) as (
+        sender,
+        _,
+    ):
         assert (await failure(sender, adt("1"))).retry is Retry.AMBIGUOUS
 
 
 @case("D05", "an answer that is none is unknown, never success")
 async def d05(_c: Connector) -> None:
-    for answer in (b"MSA|AA|1\r", answer_to("1", "aa"), answer_to("1", "OK"), b"", f"<html>{CANARY}</html>".encode(), answer_to("1").split(b"MSA")[0]):
+    for answer in (
+        b"MSA|AA|1\r",
+        answer_to("1", "aa"),
+        answer_to("1", "OK"),
+        b"",
+        f"<html>{CANARY}</html>".encode(),
+        answer_to("1").split(b"MSA")[0],
+    ):
         async with delivering(saying(frame(answer))) as (sender, _):
             failed = await failure(sender, adt("1"))
             assert (failed.retry, failed.issue.code) == (Retry.AMBIGUOUS, "ANSWER_UNREADABLE")
@@ -95,7 +112,9 @@ async def d06(_c: Connector) -> None:
 
 @case("D07", "an answer in 8859/15 with accents is decoded and can be shown")
 async def d07(_c: Connector) -> None:
-    answer = answer_to("1", "AE", "ERR||PID^1^3|207^x^HL70357|E|902|||Identifiant refusé à 3 €\r", "iso8859-15", "8859/15")
+    answer = answer_to(
+        "1", "AE", "ERR||PID^1^3|207^x^HL70357|E|902|||Identifiant refusé à 3 €\r", "iso8859-15", "8859/15"
+    )
     async with delivering(saying(frame(answer))) as (sender, _):
         failed = await failure(sender, adt("1"))
     assert read_ack(failed.answer).errors[0].text == "Identifiant refusé à 3 €"
@@ -154,7 +173,14 @@ async def d12(c: Connector) -> None:
 
 @case("D13", "exactly the acknowledgements of MSH-15 and MSH-16 are given")
 async def d13(c: Connector) -> None:
-    asked = (("AL", "AL", ["CA", "AA"]), ("NE", "NE", []), ("ER", "", []), ("SU", "SU", ["CA", "AA"]), ("AL", "NE", ["CA"]), ("NE", "AL", ["AA"]))
+    asked = (
+        ("AL", "AL", ["CA", "AA"]),
+        ("NE", "NE", []),
+        ("ER", "", []),
+        ("SU", "SU", ["CA", "AA"]),
+        ("AL", "NE", ["CA"]),
+        ("NE", "AL", ["AA"]),
+    )
     for number, (accept, application, codes) in enumerate(asked):
         peer = await c.connect()
         peer.send(frame(adt(f"{number}a", accept=accept, application=application)) + frame(adt(f"{number}b")))
@@ -168,7 +194,11 @@ ZAM = "MSH|^~\\&|PFI|CHU|SIL|LABO|20260304||ZAM^{event}^ZAM_Z01|{id}|T|2.6|||||F
 
 @case("D14", "a ZAM with N is never taken for a success, whatever its condition says")
 async def d14(c: Connector) -> None:
-    (ack,) = await c.say(ZAM.format(event="Z01", id="1", code="ACK_RECEPTION_DMP", condition="0", error="DMPClosed^x^DMP_ERROR_CODE").encode())
+    (ack,) = await c.say(
+        ZAM.format(
+            event="Z01", id="1", code="ACK_RECEPTION_DMP", condition="0", error="DMPClosed^x^DMP_ERROR_CODE"
+        ).encode()
+    )
     refused(ack, "AR", "200")
     assert c.kept()[0].state == "refused"
     assert not read_ack(answer_to("1", "AE", "ERR|||0^Message accepted^HL70357|I\r")).accepted
@@ -176,6 +206,8 @@ async def d14(c: Connector) -> None:
 
 @case("D15", "SMTP 252 in a ZAM neither proves nor denies a delivery")
 async def d15(c: Connector) -> None:
-    (ack,) = await c.say(ZAM.format(event="Z02", id="1", code="ACK_RECEPTION_MSS", condition="207", error="252^x^SMTPERRORCODE").encode())
+    (ack,) = await c.say(
+        ZAM.format(event="Z02", id="1", code="ACK_RECEPTION_MSS", condition="207", error="252^x^SMTPERRORCODE").encode()
+    )
     refused(ack, "AR", "200")
     assert c.kept()[0].deliveries == 0

@@ -11,7 +11,7 @@ NAME = f"{CANARY}É"
 
 def named(control_id: str, charset: str, codec: str, name: str = NAME) -> bytes:
     """A message that declares a set and whose name is written in another."""
-    message = adt(control_id, charset=charset, pid=f"@^JEANNE^JEANNE^^^^L||19790328|F")
+    message = adt(control_id, charset=charset, pid="@^JEANNE^JEANNE^^^^L||19790328|F")
     return message.replace(b"@", name.encode(codec))
 
 
@@ -108,8 +108,12 @@ async def c08(c: Connector) -> None:
 
 @case("C09", "overlong forms, surrogates and noncharacters are refused")
 async def c09(c: Connector) -> None:
-    for number, broken in enumerate((b"\xc0\xaf", b"\xed\xa0\x80", b"\xef\xbf\xbe", b"\xf8\x88\x80\x80\x80", b"\xef\xbf\xbd"), start=1):
-        (ack,) = await c.say(named(str(number), "UNICODE UTF-8", "ascii", CANARY).replace(CANARY.encode(), CANARY.encode() + broken))
+    for number, broken in enumerate(
+        (b"\xc0\xaf", b"\xed\xa0\x80", b"\xef\xbf\xbe", b"\xf8\x88\x80\x80\x80", b"\xef\xbf\xbd"), start=1
+    ):
+        (ack,) = await c.say(
+            named(str(number), "UNICODE UTF-8", "ascii", CANARY).replace(CANARY.encode(), CANARY.encode() + broken)
+        )
         refused(ack, "AE", "102")
         assert c.kept()[-1].codes == ("CHARSET_CONFLICT",)
 
@@ -150,14 +154,20 @@ async def c12(c: Connector) -> None:
         assert ack.code == "AE", number
         assert c.kept()[-1].deliveries == 0
     latin = declaration.replace(b"UTF-8", b"ISO-8859-1").replace(b"utf-8", b"ISO-8859-1") + b"?>" + rest
-    (ack,) = await c.say(mdm("9", content=latin.replace(CANARY.encode(), NAME.encode())).replace(f"||{CANARY}^".encode(), f"||{NAME}^".encode(), 1))
+    (ack,) = await c.say(
+        mdm("9", content=latin.replace(CANARY.encode(), NAME.encode())).replace(
+            f"||{CANARY}^".encode(), f"||{NAME}^".encode(), 1
+        )
+    )
     assert ack.code == "AE"
 
 
 @case("C13", "the answer is in the character set of the sender, which is named as the sender names it")
 async def c13(c: Connector) -> None:
     peer = await c.connect()
-    message = edited(named("1", "8859/15", "iso8859-15"), ("|LABO|", "|@|")).replace(b"@", "Hôpital".encode("iso8859-15"))
+    message = edited(named("1", "8859/15", "iso8859-15"), ("|LABO|", "|@|")).replace(
+        b"@", "Hôpital".encode("iso8859-15")
+    )
     peer.send(b"\x0b" + message + b"\x1c\r")
     answer = await peer.answer()
     assert "|Hôpital|".encode("iso8859-15") in answer

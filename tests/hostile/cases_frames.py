@@ -148,7 +148,11 @@ async def a12(c: Connector) -> None:
 
 @case("A13", "TLS, HTTP and PROXY on a clear port are closed and named in the log")
 async def a13(c: Connector) -> None:
-    for data in (b"\x16\x03\x01\x02\x00\x01", f"GET /{CANARY} HTTP/1.1\r\n\r\n".encode(), b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"):
+    for data in (
+        b"\x16\x03\x01\x02\x00\x01",
+        f"GET /{CANARY} HTTP/1.1\r\n\r\n".encode(),
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
+    ):
         peer = await c.connect()
         peer.send(data)
         assert await peer.closed() == b""

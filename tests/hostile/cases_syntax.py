@@ -92,7 +92,9 @@ async def b08(c: Connector) -> None:
 
 @case("B09", "OBX-2 says ED and OBX-5 is plain text, OBX-2 empty or unknown: never published as a document")
 async def b09(c: Connector) -> None:
-    for number, (old, new) in enumerate((("^text^XML^Base64^", f"{CANARY} "), ("|ED|", "||"), ("|ED|", "|QQ|")), start=1):
+    for number, (old, new) in enumerate(
+        (("^text^XML^Base64^", f"{CANARY} "), ("|ED|", "||"), ("|ED|", "|QQ|")), start=1
+    ):
         (ack,) = await c.say(edited(mdm(str(number)), (old, new)))
         assert ack.code == "AE"
         kept = c.kept()[-1]
@@ -111,7 +113,15 @@ async def b10(c: Connector) -> None:
 
 @case("B11", "a document whose bytes are not of the declared type is refused")
 async def b11(c: Connector) -> None:
-    for number, content in enumerate((b"%PDF-1.4\n1 0 obj", b"<html><body>x</body></html>", b"MZ\x90\x00" + b"\x00" * 99, b"PK\x03\x04" + b"\x00" * 99), start=1):
+    for number, content in enumerate(
+        (
+            b"%PDF-1.4\n1 0 obj",
+            b"<html><body>x</body></html>",
+            b"MZ\x90\x00" + b"\x00" * 99,
+            b"PK\x03\x04" + b"\x00" * 99,
+        ),
+        start=1,
+    ):
         (ack,) = await c.say(mdm(str(number), content=content, document_id=f"1.2.250.1.213.1.4.10.9.7.{number}"))
         assert ack.code == "AE", content[:4]
         assert c.kept()[-1].deliveries == 0
@@ -128,7 +138,9 @@ async def b12(c: Connector) -> None:
 
 @case("B13", "broken escape sequences are kept verbatim, with a warning, without loss")
 async def b13(c: Connector) -> None:
-    for number, text in enumerate((r"a\b", r"\Zxy\\", r"\X0\\", r"\XZZ\\", r"\C2842\\", r"\M1234\\", r"http://x/\T\y", "end\\E\\"), start=1):
+    for number, text in enumerate(
+        (r"a\b", r"\Zxy\\", r"\X0\\", r"\XZZ\\", r"\C2842\\", r"\M1234\\", r"http://x/\T\y", "end\\E\\"), start=1
+    ):
         (ack,) = await c.say(adt(str(number), more=f"NTE|1||{text}\r"))
         accepted(ack, str(number))
         assert text.encode() in c.kept()[-1].raw
@@ -159,7 +171,9 @@ async def b16(c: Connector) -> None:
 
 @case("B17", "MSH-9 that cannot be read or is not supported is rejected with 200 or 201")
 async def b17(c: Connector) -> None:
-    for number, (kind, condition) in enumerate((("ADT~A01~ADT_A01", "201"), ("", "200"), ("XYZ^A01", "200"), ("MDM^T01", "201"), ("ADT", "201")), start=1):
+    for number, (kind, condition) in enumerate(
+        (("ADT~A01~ADT_A01", "201"), ("", "200"), ("XYZ^A01", "200"), ("MDM^T01", "201"), ("ADT", "201")), start=1
+    ):
         (ack,) = await c.say(adt(str(number), type=kind))
         refused(ack, "AR", condition)
         assert ack.control_id == str(number)

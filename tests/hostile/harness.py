@@ -45,7 +45,8 @@ def translator() -> Translator:
     """The shipped mappings and tables, compiled once."""
     tables = terminology.load({path.name: path.read_text("utf-8") for path in (ROOT / "terminology").glob("*.csv")})
     files = {
-        path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted((ROOT / "mappings").rglob("*.yaml"))
+        path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+        for path in sorted((ROOT / "mappings").rglob("*.yaml"))
     }
     return Translator(load_library(files, SHAPES, tables))
 
@@ -90,7 +91,13 @@ def cda(document_id: str = "1.2.250.1.213.1.4.10.9.7.1") -> bytes:
     return demo_document(NOW, document_id).replace(b"PAT-TROIS", CANARY.encode())
 
 
-def mdm(control_id: str = "1", *, document_id: str = "1.2.250.1.213.1.4.10.9.7.1", content: bytes | None = None, wire: bytes | None = None) -> bytes:
+def mdm(
+    control_id: str = "1",
+    *,
+    document_id: str = "1.2.250.1.213.1.4.10.9.7.1",
+    content: bytes | None = None,
+    wire: bytes | None = None,
+) -> bytes:
     """A good MDM^T02 of the volet; `content` replaces its document, `wire` what stands in OBX-5.5."""
     message = demo_message(NOW, control_id, document_id).replace(b"PAT-TROIS", CANARY.encode())
     before, _, rest = message.partition(b"^text^XML^Base64^")
@@ -156,6 +163,10 @@ class ShiftedClock(SystemClock):
     def now(self) -> str:
         """ISO with zone."""
         return (datetime.fromisoformat(super().now()) + timedelta(days=self.days)).isoformat(timespec="milliseconds")
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return super().monotonic() + self.days * 86_400
 
 
 class Connector:
