@@ -8,19 +8,19 @@ what it says). No text ever holds a value of the document: expected values only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from connector.cda import body as body_checks
 from connector.cda.codec import ClinicalDocument
 from connector.cda.datatypes import is_uuid
-from connector.cda.tree import Element, numbered
+from connector.cda.findings import ROOT, RULE, Findings, placed, spelled
+from connector.cda.tree import Element
 from connector.exchange import identifiers, moments
 from connector.issues import Issue, IssueCode, Severity
 
 __all__ = ["N1_TEMPLATE", "TEMPLATES", "check"]
 
-RULE = "CI-SIS structuration minimale"
 #: The two header templates of every document, and the model of an unstructured one (IHE XDS-SD).
 TEMPLATES = ("2.16.840.1.113883.2.8.2.1", "1.2.250.1.213.1.1.1.1")
 N1_TEMPLATE = "1.3.6.1.4.1.19376.1.2.20"
@@ -31,46 +31,20 @@ _CUSTODIANS = (identifiers.STRUCT_IDNAT, "1.2.250.1.213.4.1")
 _RELATED = ("ECON", "NOK", "CON", "CAREGIVER", "PAT")
 _SCHEMES = ("tel", "fax", "mailto", "http", "https", "ftp", "mllp")
 _TELEMEDICINE = ("85208-7", "75496-0")  # their act is mandatory, and no schematron catches its absence
-_ROOT = "/ClinicalDocument"
 
 Tables = Callable[[str], Any]
 
 
-class _Findings:
-    """Issues in the making; `strict` makes each departure an ERROR."""
-
-    def __init__(self, strict: bool) -> None:
-        self.issues: list[Issue] = []
-        self.usual = Severity.ERROR if strict else Severity.WARNING
-
-    def add(self, code: IssueCode, place: str, *, grave: bool = False, **params: object) -> None:
-        severity = Severity.ERROR if grave else self.usual
-        self.issues.append(Issue.of(severity, code, place, rule=RULE, **params))
-
-    def missing(self, place: str, expected: str, *, grave: bool = False) -> None:
-        self.add(IssueCode.CDA_MISSING, place, grave=grave, expected=expected)
-
-    def value(self, place: str, expected: str, *, grave: bool = False) -> None:
-        self.add(IssueCode.CDA_VALUE, place, grave=grave, expected=expected)
-
-    def need(self, node: Element, place: str, path: str, *, grave: bool = False) -> str | None:
-        """The text or attribute at a path; an issue when there is none."""
-        found = node.value(path)
-        if found is None:
-            self.missing(place, path, grave=grave)
-        return found
-
-
 def check(document: ClinicalDocument, *, strict: bool = False, tables: Tables | None = None) -> list[Issue]:
     """Every departure from the structuration minimale, with its place. `tables` (a terminology look-up) adds the coded values."""
-    findings = _Findings(strict)
+    findings = Findings(strict)
     header = document.header
     _document(header, findings)
     _patient(header, findings)
     _people(header, findings)
     _acts(header, findings)
     _relation(header, findings)
-    _everywhere(header, _ROOT, findings)
+    _everywhere(header, [], findings)
     if tables is not None:
         _codes(header, findings, tables)
     findings.issues += body_checks.check(document, findings.usual)
@@ -80,58 +54,58 @@ def check(document: ClinicalDocument, *, strict: bool = False, tables: Tables | 
 # --- the document -----------------------------------------------------------------------------------------------------
 
 
-def _document(header: Element, findings: _Findings) -> None:
+def _document(header: Element, findings: Findings) -> None:
     if header.value("realmCode/@code") != "FR":
-        findings.value(f"{_ROOT}/realmCode/@code", "FR")
+        findings.value(f"{ROOT}/realmCode/@code", "FR")
     if header.value("typeId/@root") != "2.16.840.1.113883.1.3" or header.value("typeId/@extension") != "POCD_HD000040":
-        findings.value(f"{_ROOT}/typeId", "2.16.840.1.113883.1.3, POCD_HD000040")
+        findings.value(f"{ROOT}/typeId", "2.16.840.1.113883.1.3, POCD_HD000040")
     _templates(header, findings)
     root = header.value("id/@root")
     if root is None:
-        findings.missing(f"{_ROOT}/id", "@root", grave=True)
+        findings.missing(f"{ROOT}/id", "@root", grave=True)
     elif not (identifiers.is_oid(root) or is_uuid(root)):
-        findings.value(f"{_ROOT}/id/@root", "OID, UUID", grave=True)
+        findings.value(f"{ROOT}/id/@root", "OID, UUID", grave=True)
     for attribute in ("@code", "@codeSystem", "@displayName"):
-        findings.need(header, _ROOT, f"code/{attribute}")
-    findings.need(header, _ROOT, "title")
+        findings.need(header, ROOT, f"code/{attribute}")
+    findings.need(header, ROOT, "title")
     _effective_time(header, findings)
-    code = findings.need(header, _ROOT, "confidentialityCode/@code")
+    code = findings.need(header, ROOT, "confidentialityCode/@code")
     if code is not None and code not in _CONFIDENTIALITY:
         # Mask codes of the DMP live in XDS metadata only.
-        findings.value(f"{_ROOT}/confidentialityCode/@code", ", ".join(_CONFIDENTIALITY))
-    language = findings.need(header, _ROOT, "languageCode/@code")
+        findings.value(f"{ROOT}/confidentialityCode/@code", ", ".join(_CONFIDENTIALITY))
+    language = findings.need(header, ROOT, "languageCode/@code")
     if language is not None and not _LANGUAGE.fullmatch(language):
-        findings.value(f"{_ROOT}/languageCode/@code", "fr-FR")
-    if findings.need(header, _ROOT, "setId/@root") not in (None, root):
+        findings.value(f"{ROOT}/languageCode/@code", "fr-FR")
+    if findings.need(header, ROOT, "setId/@root") not in (None, root):
         _oid_or_uuid(header, findings, "setId")
-    version = findings.need(header, _ROOT, "versionNumber/@value")
+    version = findings.need(header, ROOT, "versionNumber/@value")
     if version is not None and not (version.isascii() and version.isdigit()):
-        findings.add(IssueCode.DOCUMENT_VERSION, f"{_ROOT}/versionNumber/@value", grave=True, expected="1, 2, 3…")
+        findings.add(IssueCode.DOCUMENT_VERSION, f"{ROOT}/versionNumber/@value", grave=True, expected="1, 2, 3…")
 
 
-def _oid_or_uuid(header: Element, findings: _Findings, name: str) -> None:
+def _oid_or_uuid(header: Element, findings: Findings, name: str) -> None:
     root = header.value(f"{name}/@root") or ""
     if not (identifiers.is_oid(root) or is_uuid(root)):
-        findings.value(f"{_ROOT}/{name}/@root", "OID, UUID")
+        findings.value(f"{ROOT}/{name}/@root", "OID, UUID")
 
 
-def _templates(header: Element, findings: _Findings) -> None:
+def _templates(header: Element, findings: Findings) -> None:
     roots = [template.get("root") for template in header.all("templateId")]
     for template in TEMPLATES:
         if template not in roots:
-            findings.missing(f"{_ROOT}/templateId", template)
+            findings.missing(f"{ROOT}/templateId", template)
     if header.find("component/nonXMLBody") is None:
         if len([root for root in roots if root not in TEMPLATES]) < 1:
-            findings.missing(f"{_ROOT}/templateId", "templateId")
+            findings.missing(f"{ROOT}/templateId", "templateId")
     elif [root for root in roots if root not in TEMPLATES] != [N1_TEMPLATE]:
-        findings.value(f"{_ROOT}/templateId", N1_TEMPLATE)
+        findings.value(f"{ROOT}/templateId", N1_TEMPLATE)
 
 
-def _effective_time(header: Element, findings: _Findings) -> None:
-    text = findings.need(header, _ROOT, "effectiveTime/@value")
+def _effective_time(header: Element, findings: Findings) -> None:
+    text = findings.need(header, ROOT, "effectiveTime/@value")
     if text is None:
         return
-    place = f"{_ROOT}/effectiveTime/@value"
+    place = f"{ROOT}/effectiveTime/@value"
     try:
         moment = moments.from_hl7(text)
     except ValueError:
@@ -144,14 +118,14 @@ def _effective_time(header: Element, findings: _Findings) -> None:
 # --- the patient ------------------------------------------------------------------------------------------------------
 
 
-def _patient(header: Element, findings: _Findings) -> None:
+def _patient(header: Element, findings: Findings) -> None:
     targets = header.all("recordTarget")
     if len(targets) > 1:
-        findings.add(IssueCode.CDA_TWO_PATIENTS, f"{_ROOT}/recordTarget[2]", grave=True)
-    place = f"{_ROOT}/recordTarget/patientRole"
+        findings.add(IssueCode.CDA_TWO_PATIENTS, f"{ROOT}/recordTarget[2]", grave=True)
+    place = f"{ROOT}/recordTarget/patientRole"
     role = header.find("recordTarget/patientRole")
     if role is None:
-        findings.missing(_ROOT, "recordTarget/patientRole", grave=True)
+        findings.missing(ROOT, "recordTarget/patientRole", grave=True)
         return
     with_ins = _patient_ids(role, place, findings)
     patient = role.find("patient")
@@ -169,9 +143,9 @@ def _patient(header: Element, findings: _Findings) -> None:
         _traits(patient, place, findings)
 
 
-def _patient_ids(role: Element, place: str, findings: _Findings) -> bool:
+def _patient_ids(role: Element, place: str, findings: Findings) -> bool:
     good = [child for child in role.all("id") if child.get("root") and child.get("extension")]
-    for where, child in _placed(role, "id", place):
+    for where, child in placed(role, "id", place):
         if child.get("nullFlavor") is None and child not in good:
             # Refused only when nothing says whose document it is.
             findings.missing(where, "@root, @extension", grave=not good)
@@ -180,7 +154,7 @@ def _patient_ids(role: Element, place: str, findings: _Findings) -> bool:
     return any(child.get("root") in identifiers.INS_OIDS for child in good)
 
 
-def _names(patient: Element, place: str, findings: _Findings) -> None:
+def _names(patient: Element, place: str, findings: Findings) -> None:
     names = patient.all("name")
     if len(names) != 1:
         findings.missing(place, "name [1..1]")
@@ -194,7 +168,7 @@ def _names(patient: Element, place: str, findings: _Findings) -> None:
                 findings.value(f"{place}/name/family/@qualifier", "BR, CL")
 
 
-def _traits(patient: Element, place: str, findings: _Findings) -> None:
+def _traits(patient: Element, place: str, findings: Findings) -> None:
     """With a matricule INS the strict traits must all be there (RNIV)."""
     name = patient.find("name") or Element("name")
     qualifiers = {(part.name, part.get("qualifier")) for part in name.children if part.text}
@@ -222,11 +196,7 @@ def _possible(text: str) -> bool:
 # --- everybody else ---------------------------------------------------------------------------------------------------
 
 
-def _placed(node: Element, name: str, place: str = _ROOT) -> Iterator[tuple[str, Element]]:
-    return ((f"{place}/{step}", child) for step, child in numbered(node) if child.name == name)
-
-
-def _identified(node: Element | None, place: str, findings: _Findings, roots: tuple[str, ...] = ()) -> None:
+def _identified(node: Element | None, place: str, findings: Findings, roots: tuple[str, ...] = ()) -> None:
     """An id with root and extension; `roots` limits the domain."""
     ids = node.all("id") if node is not None else []
     good = [child for child in ids if child.get("root") and child.get("extension")]
@@ -236,12 +206,12 @@ def _identified(node: Element | None, place: str, findings: _Findings, roots: tu
         findings.value(f"{place}/id/@root", ", ".join(roots))
 
 
-def _people(header: Element, findings: _Findings) -> None:
+def _people(header: Element, findings: Findings) -> None:
     if not header.all("author"):
-        findings.missing(_ROOT, "author")
-    for place, author in _placed(header, "author"):
+        findings.missing(ROOT, "author")
+    for place, author in placed(header, "author"):
         _author(author, place, findings)
-    for place, informant in _placed(header, "informant"):
+    for place, informant in placed(header, "informant"):
         related = informant.find("relatedEntity")
         if (related is None) == (informant.find("assignedEntity") is None):
             findings.missing(place, "assignedEntity | relatedEntity")
@@ -250,22 +220,22 @@ def _people(header: Element, findings: _Findings) -> None:
     organization = header.find("custodian/assignedCustodian/representedCustodianOrganization")
     roots = [child.get("root") for child in organization.all("id")] if organization is not None else []
     if not any(root in _CUSTODIANS for root in roots):
-        findings.missing(f"{_ROOT}/custodian", f"representedCustodianOrganization/id/@root {' | '.join(_CUSTODIANS)}")
+        findings.missing(f"{ROOT}/custodian", f"representedCustodianOrganization/id/@root {' | '.join(_CUSTODIANS)}")
     signers = header.all("legalAuthenticator")
     if len(signers) != 1:
-        findings.missing(_ROOT, "legalAuthenticator [1..1]")
-    for place, signer in _placed(header, "legalAuthenticator"):
+        findings.missing(ROOT, "legalAuthenticator [1..1]")
+    for place, signer in placed(header, "legalAuthenticator"):
         _signature(signer, place, findings, ())
-    for place, signer in _placed(header, "authenticator"):
+    for place, signer in placed(header, "authenticator"):
         _signature(signer, place, findings, (identifiers.PS_IDNAT,))
-    for place, participant in _placed(header, "participant"):
+    for place, participant in placed(header, "participant"):
         if participant.get("typeCode") not in _PARTICIPATIONS:
             findings.value(f"{place}/@typeCode", ", ".join(_PARTICIPATIONS))
         if participant.find("time") is None:
             findings.missing(place, "time")
 
 
-def _author(author: Element, place: str, findings: _Findings) -> None:
+def _author(author: Element, place: str, findings: Findings) -> None:
     findings.need(author, place, "time/@value")
     assigned = author.find("assignedAuthor")
     if assigned is None:
@@ -282,7 +252,7 @@ def _author(author: Element, place: str, findings: _Findings) -> None:
             findings.need(assigned, f"{place}/assignedAuthor", f"assignedAuthoringDevice/{name}")
 
 
-def _signature(signer: Element, place: str, findings: _Findings, roots: tuple[str, ...]) -> None:
+def _signature(signer: Element, place: str, findings: Findings, roots: tuple[str, ...]) -> None:
     findings.need(signer, place, "time/@value")
     if signer.value("signatureCode/@code") != "S":
         findings.value(f"{place}/signatureCode/@code", "S")
@@ -295,11 +265,11 @@ def _signature(signer: Element, place: str, findings: _Findings, roots: tuple[st
 # --- acts, encounter, relation ----------------------------------------------------------------------------------------
 
 
-def _acts(header: Element, findings: _Findings) -> None:
+def _acts(header: Element, findings: Findings) -> None:
     event = header.find("documentationOf/serviceEvent")
-    place = f"{_ROOT}/documentationOf/serviceEvent"
+    place = f"{ROOT}/documentationOf/serviceEvent"
     if event is None:
-        findings.missing(_ROOT, "documentationOf/serviceEvent")
+        findings.missing(ROOT, "documentationOf/serviceEvent")
     else:
         findings.need(event, place, "effectiveTime/low/@value")
         performers = [child for child in event.all("performer") if child.get("typeCode") == "PRF"]
@@ -317,19 +287,19 @@ def _acts(header: Element, findings: _Findings) -> None:
             findings.need(event, place, "code/@code")
     encounter = header.find("componentOf/encompassingEncounter")
     if encounter is None:
-        findings.missing(_ROOT, "componentOf/encompassingEncounter")
+        findings.missing(ROOT, "componentOf/encompassingEncounter")
     else:
-        place = f"{_ROOT}/componentOf/encompassingEncounter"
+        place = f"{ROOT}/componentOf/encompassingEncounter"
         if encounter.find("effectiveTime") is None:
             findings.missing(place, "effectiveTime")
         findings.need(encounter, place, "location/healthCareFacility/code/@code")
     if header.find("component") is None:
-        findings.missing(_ROOT, "component")
+        findings.missing(ROOT, "component")
 
 
-def _relation(header: Element, findings: _Findings) -> None:
+def _relation(header: Element, findings: Findings) -> None:
     own = (header.value("id/@root"), header.value("id/@extension"))
-    for place, related in _placed(header, "relatedDocument"):
+    for place, related in placed(header, "relatedDocument"):
         if related.get("typeCode") != "RPLC":
             findings.value(f"{place}/@typeCode", "RPLC")
             continue
@@ -342,23 +312,28 @@ def _relation(header: Element, findings: _Findings) -> None:
             )
 
 
-def _everywhere(node: Element, place: str, findings: _Findings) -> None:
-    """Rules of every telecom and address, and each null flavour: absent, but said so."""
-    for step, child in numbered(node):
-        where = f"{place}/{step}"
-        if child.get("nullFlavor") is not None:
+def _everywhere(node: Element, trail: list[Element], findings: Findings) -> None:
+    """Rules of every telecom and address, and each null flavour: absent, but said so. Places are spelled only where there is one to say."""
+    trail.append(node)
+    for child in node.children:
+        name, attributes = child.name, child.attributes
+        if "nullFlavor" in attributes:
+            where = spelled(trail, child)
             findings.issues.append(Issue.of(Severity.INFORMATION, IssueCode.CDA_NULL_FLAVOR, where, rule=RULE))
-        if child.name == "telecom":
-            _telecom(child, where, findings)
-        elif child.name == "addr":
+        if name == "telecom":
+            value = attributes.get("value") or ""
+            if "nullFlavor" in attributes or value.partition(":")[0] not in _SCHEMES:
+                _telecom(child, spelled(trail, child), findings)
+        elif name == "addr":
             names = {part.name for part in child.children}
             if "streetAddressLine" in names and len(names) > 1:
-                findings.value(where, "streetAddressLine | houseNumber, streetName, postalCode, city…")
-        elif child.children and child.name != "structuredBody":
-            _everywhere(child, where, findings)
+                findings.value(spelled(trail, child), "streetAddressLine | houseNumber, streetName, postalCode, city…")
+        elif child.children:
+            _everywhere(child, trail, findings)
+    trail.pop()
 
 
-def _telecom(telecom: Element, place: str, findings: _Findings) -> None:
+def _telecom(telecom: Element, place: str, findings: Findings) -> None:
     value = telecom.get("value")
     if (value is None) == (telecom.get("nullFlavor") is None):
         findings.missing(place, "@value | @nullFlavor")
@@ -376,8 +351,8 @@ _CODED = (
 )
 
 
-def _codes(header: Element, findings: _Findings, tables: Tables) -> None:
+def _codes(header: Element, findings: Findings, tables: Tables) -> None:
     for path, table in _CODED:
         code = header.value(f"{path}/@code")
         if code is not None and tables(table).to_exchange("cda", code) is None:
-            findings.add(IssueCode.MAP_UNKNOWN_CODE, f"{_ROOT}/{path}/@code", table=table)
+            findings.add(IssueCode.MAP_UNKNOWN_CODE, f"{ROOT}/{path}/@code", table=table)
