@@ -47,6 +47,26 @@ def test_a_document_says_who_what_and_where(library: Library, run: Run) -> None:
     assert [author.device is None for author in read.document.authors] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("qualifiers", "expected"),
+    [
+        (("BR", "CL"), ["PAT-TROIS", "D'ARTAGNAN DE L'HERAULT"]),
+        (("BR", "SP"), ["PAT-TROIS", "D'ARTAGNAN DE L'HERAULT"]),
+        (("", "CL"), ["PAT-TROIS", "D'ARTAGNAN DE L'HERAULT"]),
+    ],
+)
+def test_family_names_are_read_however_senders_qualify_them(
+    qualifiers: tuple[str, str], expected: list[str], library: Library, run: Run
+) -> None:
+    raw = document(
+        ('<family qualifier="BR">', f'<family qualifier="{qualifiers[0]}">' if qualifiers[0] else "<family>"),
+        ('<family qualifier="CL">', f'<family qualifier="{qualifiers[1]}">'),
+    )
+    read = reading(raw, library, run)
+    assert read.patient is not None
+    assert [name.family for name in read.patient.names] == expected
+
+
 def test_what_was_concluded_is_told_to_explain(library: Library, run: Run) -> None:
     reading(document(), library, run)
     assert run.derivations is not None
