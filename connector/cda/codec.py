@@ -277,7 +277,7 @@ class _Conversion:
         if name == "structuredBody":
             self.structured = source
             return element
-        children = source.getchildren() if len(source) else ()
+        children = source.getchildren()
         if children:
             element.children = [self.element(child) for child in children]
             # What stands between the children of an element that the schema gives no text is its indentation.
@@ -287,9 +287,9 @@ class _Conversion:
         else:
             text = source.text
         if text:
-            stripped = text.strip()
-            if stripped:
-                element.text = self.text(stripped, attributes)
+            text = text.strip()
+            if text:
+                element.text = self.text(text, attributes) if self.token or "representation" in attributes else text
         return element
 
     def text(self, text: str, attributes: dict[str, str]) -> str | Base64Text:
