@@ -107,6 +107,7 @@ async def b10(c: Connector) -> None:
         (ack,) = await c.say(mdm(str(number), wire=wire))
         assert ack.code == "AE", wire
         kept = c.kept()[-1]
+        assert ("DOCUMENT_ENCODING" if wire else "FIELD_MISSING") in kept.codes
         assert kept.deliveries == 0
         assert kept.state == "refused"
 
@@ -127,13 +128,29 @@ async def b11(c: Connector) -> None:
         assert c.kept()[-1].deliveries == 0
 
 
-@case("B12", 'the explicit null "" is not the absence')
+@case(
+    "B11",
+    "XML that is no CDA, or not well formed, is refused",
+    pending="a text/xml that nowhere says ClinicalDocument is taken as it is (pipeline.translate)",
+)
+async def b11_xml(c: Connector) -> None:
+    for number, content in enumerate((b"<?xml version='1.0'?><a/>", b"<a>", b"<ClinicalDocument/>"), start=1):
+        (ack,) = await c.say(mdm(str(number), content=content, document_id=f"1.2.250.1.213.1.4.10.9.7.{number}"))
+        assert ack.code == "AE", content
+        assert c.kept()[-1].deliveries == 0
+
+
+@case("B12", 'the explicit null "" erases, and that is said; emptiness says nothing')
 async def b12(c: Connector) -> None:
-    (ack,) = await c.say(adt("1", pid=f'{CANARY}^JEANNE^JEANNE^^^^L||""|F'))
-    assert ack.code in ("AA", "AE")
-    (second,) = await c.say(adt("2", pid=f"{CANARY}^JEANNE^JEANNE^^^^L|||F"))
-    assert second.code in ("AA", "AE")
-    assert b'""' in c.kept()[0].raw
+    await c.say(adt("1", pid=f'{CANARY}^JEANNE^JEANNE^^^^L||""|F'))
+    await c.say(adt("2", pid=f"{CANARY}^JEANNE^JEANNE^^^^L|||F"))
+    erased, absent = c.kept()
+    assert (erased.remarks, absent.remarks) == (("MAP_ERASED",), ())
+    assert b'|""|' in erased.raw
+    for kept in (erased, absent):
+        assert kept.exchange is not None
+        assert kept.exchange.patient is not None
+        assert kept.exchange.patient.birth_date is None
 
 
 @case("B13", "broken escape sequences are kept verbatim, with a warning, without loss")
@@ -143,14 +160,20 @@ async def b13(c: Connector) -> None:
     ):
         (ack,) = await c.say(adt(str(number), more=f"NTE|1||{text}\r"))
         accepted(ack, str(number))
-        assert text.encode() in c.kept()[-1].raw
+        kept = c.kept()[-1]
+        assert text.encode() in kept.raw
+        assert kept.codes == (() if text in (r"http://x/\T\y", "end\\E\\") else ("ESCAPE_UNKNOWN",)), text
 
 
 @case("B14", "an escaped separator inside a name never becomes a field")
 async def b14(c: Connector) -> None:
     (ack,) = await c.say(adt("1", pid=f"{CANARY}\\F\\X\\S\\Y^JEANNE^JEANNE^^^^L||19790328|F"))
     accepted(ack, "1")
-    assert c.kept()[0].codes == ()
+    exchange = c.kept()[0].exchange
+    assert exchange is not None
+    assert exchange.patient is not None
+    assert exchange.patient.names[0].family == f"{CANARY}|X^Y"
+    assert exchange.patient.names[0].given == ("JEANNE",)
 
 
 @case("B15", "line breaks and highlighting in text are carried or said to be dropped")

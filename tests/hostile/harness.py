@@ -147,6 +147,7 @@ class Kept(NamedTuple):
     control_id: str
     answer: str
     codes: tuple[str, ...]
+    remarks: tuple[str, ...]
     places: tuple[str, ...]
     deliveries: int
     raw: bytes
@@ -215,6 +216,7 @@ class Connector:
                     row.control_id,
                     row.answer,
                     tuple(issue.code for issue in serious),
+                    tuple(issue.code for issue in shown.issues if issue.severity is Severity.INFORMATION),
                     tuple(issue.place.path for issue in serious),
                     len(shown.legs),
                     body.raw if body is not None else b"",
@@ -269,22 +271,25 @@ async def connector(
 
 
 class Case(NamedTuple):
-    """One number of the list: what it is, what is done, and the settings of the connector it is done to."""
+    """One number of the list: what it is, what is done, the settings of the connector it is done to, and what is still missing for it."""
 
     number: str
     title: str
     run: Callable[[Connector], Awaitable[None]]
     settings: dict[str, Any]
+    pending: str = ""
 
 
 REGISTRY: dict[str, list[Case]] = {}
 
 
-def case(number: str, title: str, **settings: Any) -> Callable[[Callable[[Connector], Awaitable[None]]], Any]:
-    """Register a case of the list under its number."""
+def case(
+    number: str, title: str, *, pending: str = "", **settings: Any
+) -> Callable[[Callable[[Connector], Awaitable[None]]], Any]:
+    """Register a case of the list under its number. `pending` says what keeps it from holding: it must then fail, until it holds."""
 
     def register(run: Callable[[Connector], Awaitable[None]]) -> Any:
-        REGISTRY.setdefault(number, []).append(Case(number, title, run, settings))
+        REGISTRY.setdefault(number, []).append(Case(number, title, run, settings, pending))
         return run
 
     return register
