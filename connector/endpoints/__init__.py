@@ -23,6 +23,9 @@ Unmatched = Callable[[str, bytes], Awaitable[None]]
 #: (delivery, format): the bytes of a delivery in a format of `pipeline.formats`, made by the mappings.
 Write = Callable[[Claimed, str], Outcome[bytes]]
 
+#: (delivery, format): the same before it is serialised, for what must not be encoded and decoded again (large Binaries of FHIR).
+Tree = Callable[[Claimed, str], Outcome[Any]]
+
 
 class EndpointSettings(BaseModel):
     """Base of the settings of every kind: unknown names are refused, values do not change."""
@@ -34,7 +37,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What the application gives an endpoint beside its settings: its name in the site, the clock, and what some kinds ask for.
 
     `documents` is the store behind the FHIR endpoints; `unmatched` keeps answers that belong to no message in hand; `write` makes a
-    delivery's bytes in the destination's format.
+    delivery's bytes in the destination's format, `tree` what these bytes are made from.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     documents: DocumentStore | None = None
     unmatched: Unmatched | None = None
     write: Write | None = None
+    tree: Tree | None = None
 
 
 class EndpointKind(msgspec.Struct, frozen=True, kw_only=True):

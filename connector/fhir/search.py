@@ -97,6 +97,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "patient.identifier": ("token", ("subject->identifier",)),
         "period": ("date", ("context.period",)),
         "related": ("reference", ("context.related",)),
+        "relatesto.identifier": ("token", ("relatesTo.target.identifier",)),
         "security-label": ("token", ("securityLabel",)),
         "setting": ("token", ("context.practiceSetting",)),
         "status": ("token", ("status",)),

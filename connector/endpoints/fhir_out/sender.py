@@ -1,0 +1,325 @@
+"""Delivers documents as FHIR R4: a transaction to any server, or into the connector's own store (`store: local`).
+
+Every resource is `PUT` under its derived id, so that sending twice is harmless. Redirects are never followed and nothing but the
+configured server is ever contacted, whatever the resources point at.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import Field, model_validator
+
+from connector.endpoints import Endpoint, EndpointKind, EndpointSettings
+from connector.endpoints.fhir_out.local import LocalFiling
+from connector.endpoints.tls import ClientTls, client_context
+from connector.fhir.codec import Resource, dump
+from connector.fhir.outcome import from_outcome
+from connector.fhir.transaction import Blob, deleting, detached, identifiers, relative, replaced, superseded, with_entry
+from connector.fhir.validate import check_bundle
+from connector.issues import Issue, IssueCode, Severity, worst
+from connector.ports import Claimed, DeliveryFailed, JournalUnavailable, Receipt, Retry
+from connector.settings.references import SecretReference, SecretUnavailable, secret
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["KIND", "FhirOut", "FhirOutSettings", "retry_of"]
+
+MEDIA = "application/fhir+json"
+#: What an HTTP status says about sending again. The others: 4xx and 3xx NEVER, 5xx SAFE (our PUTs may be repeated).
+RETRIES: dict[int, Retry] = {
+    401: Retry.SAFE,  # a token that has just expired; it is read again
+    408: Retry.SAFE,
+    409: Retry.SAFE,
+    412: Retry.SAFE,
+    423: Retry.SAFE,
+    425: Retry.SAFE,
+    429: Retry.SAFE,
+    501: Retry.NEVER,
+    502: Retry.AMBIGUOUS,
+    504: Retry.AMBIGUOUS,
+    505: Retry.NEVER,
+}
+
+
+def retry_of(status: int) -> Retry:
+    """Whether a request that was answered with this status may be sent again."""
+    return RETRIES.get(status) or (Retry.SAFE if status >= 500 else Retry.NEVER)
+
+
+class FhirOutSettings(EndpointSettings):
+    """A FHIR server, or the connector's own store."""
+
+    store: Literal["local"] | None = Field(
+        default=None, description="`local`: file in the connector's own store, which its FHIR address answers from."
+    )
+    url: str | None = Field(default=None, description="Base address of a FHIR R4 server, e.g. https://fhir.example/r4.")
+    mode: Literal["transaction", "puts"] = Field(
+        default="transaction",
+        description="`transaction`: all or none in one request; `puts`: one PUT a resource, for servers without transactions.",
+    )
+    token: SecretReference | None = Field(
+        default=None,
+        description="Bearer token, as env:NAME or file:PATH; it is read again at each delivery, so that a renewed one is used.",
+    )
+    tls: ClientTls | None = Field(default=None, description="Authorities and client certificate, beside the system's.")
+    insecure: str | None = Field(
+        default=None,
+        description="Why the server is spoken to in clear (http) beyond this machine; refused without a reason.",
+    )
+    connect_timeout: float = Field(default=10.0, gt=0, description="Seconds to connect.")
+    timeout: float = Field(default=60.0, gt=0, description="Seconds without an answer, or between two parts of one.")
+    binary_limit: int = Field(
+        default=1024 * 1024,
+        ge=0,
+        description="Documents larger than this (bytes) are PUT on their own, as they are, before the transaction.",
+    )
+    supersede: bool = Field(
+        default=True,
+        description="Look the replaced document up on the server and mark it superseded in the same transaction.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> FhirOutSettings:
+        if (self.store is None) == (self.url is None):
+            raise ValueError("give either `store: local` or `url`")
+        parts = urlsplit(self.url or "https://local")
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError("`url` is an http or https address without user, query or fragment")
+        if parts.scheme == "http" and self.insecure is None and not _loopback(parts.hostname):
+            raise ValueError("`url` is in clear: use https, or say why in `insecure`")
+        return self
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class FhirOut:
+    """A `Sender`."""
+
+    def __init__(self, settings: FhirOutSettings, endpoint: Endpoint, transport: Any = None) -> None:
+        self.settings = settings
+        self.endpoint = endpoint
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        if settings.store and endpoint.documents is None:
+            raise ValueError(f"{endpoint.name}: `store: local` needs the connector's document store")
+        self._local = LocalFiling(endpoint.documents) if endpoint.documents is not None else None
+
+    async def deliver(self, claimed: Claimed, before_send: Callable[[], Awaitable[None]]) -> Receipt:
+        """Deliver the resources of one message. Raises DeliveryFailed: NEVER (parked) when they are not FHIR or are refused."""
+        bundle, issues = self._bundle(claimed)
+        if self.settings.store:
+            return await self._file(bundle, issues, before_send)
+        return await self._send(bundle, issues, before_send)
+
+    async def close(self) -> None:
+        """Release connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def _bundle(self, claimed: Claimed) -> tuple[Resource, tuple[Issue, ...]]:
+        """The transaction of a delivery, checked: what we send is FHIR."""
+        if self.endpoint.tree is not None:
+            made = self.endpoint.tree(claimed, "fhir")
+            bundle = cast("Resource | None", made.value)
+            issues = made.issues
+        elif self.endpoint.write is not None:
+            written = self.endpoint.write(claimed, "fhir")
+            bundle, issues = orjson.loads(written.value) if written.value is not None else None, written.issues
+        else:
+            raise ValueError(f"{self.endpoint.name}: nothing writes FHIR for this endpoint")
+        found = check_bundle(bundle) if bundle is not None else []
+        if bundle is None or worst(found) >= Severity.ERROR:
+            candidates = [*found, *issues]
+            issue = max(candidates, key=lambda each: each.severity, default=_issue(IssueCode.INTERNAL, what="write"))
+            raise DeliveryFailed(Retry.NEVER, issue, park=True)
+        return bundle, issues
+
+    # --- the connector's own store
+
+    async def _file(
+        self, bundle: Resource, issues: tuple[Issue, ...], before_send: Callable[[], Awaitable[None]]
+    ) -> Receipt:
+        assert self._local is not None  # noqa: S101 - the constructor saw to it
+        try:
+            indexed, blobs, found = await self._local.prepare(bundle)
+            await before_send()
+            await self._local.put(indexed, blobs)
+        except JournalUnavailable as error:
+            raise DeliveryFailed(Retry.SAFE, _issue(IssueCode.STORE_UNAVAILABLE)) from error
+        return Receipt(reference=_names(bundle), answer=b"filed", issues=(*issues, *found))
+
+    # --- a server
+
+    async def _send(
+        self, bundle: Resource, issues: tuple[Issue, ...], before_send: Callable[[], Awaitable[None]]
+    ) -> Receipt:
+        bundle, blobs = detached(bundle, self.settings.binary_limit)
+        if self.settings.supersede:
+            bundle, found = await self._superseding(bundle)
+            issues = (*issues, *found)
+        await before_send()
+        for blob in blobs:
+            await self._put_blob(blob)
+        if self.settings.mode == "puts":
+            return await self._one_by_one(bundle, issues)
+        body = dump(bundle)
+        response = await self._request("POST", "", body, MEDIA)
+        return Receipt(
+            reference=_names(bundle, self.settings.url),
+            sent=body,
+            answer=response.content,
+            issues=(*issues, *_told(response)),
+        )
+
+    async def _one_by_one(self, bundle: Resource, issues: tuple[Issue, ...]) -> Receipt:
+        answer = b""
+        for resource in relative(bundle):
+            name = f"{resource['resourceType']}/{resource['id']}"
+            answer = (await self._request("PUT", name, dump(resource), MEDIA)).content
+        return Receipt(reference=_names(bundle, self.settings.url), sent=dump(bundle), answer=answer, issues=issues)
+
+    async def _put_blob(self, blob: Blob) -> None:
+        identity, media, data = blob
+        await self._request("PUT", f"Binary/{identity}", data, media)
+
+    async def _superseding(self, bundle: Resource) -> tuple[Resource, list[Issue]]:
+        """Older documents of the server take part in the transaction: superseded, or entered in error with what is known of them."""
+        issues: list[Issue] = []
+        resources = [entry["resource"] for entry in bundle["entry"]]
+        asked = [(value, "superseded") for _, _, value in replaced(resources)]
+        asked += [(value, "entered-in-error") for each in deleting(resources) if (value := identifiers(each))]
+        ours = {each["id"] for each in resources}
+        for value, status in asked:
+            found = await self._look_up(value)
+            if not found:
+                issues.append(_issue(IssueCode.DOCUMENT_NOT_FOUND, Severity.INFORMATION))
+            for old in found:
+                if old["id"] in ours or old.get("status") == status:
+                    continue
+                version = old.get("meta", {}).get("versionId")
+                etag = f'W/"{version}"' if version else None
+                bundle = with_entry(bundle, superseded(old, status), self.settings.url or "", etag)
+        return bundle, issues
+
+    async def _look_up(self, value: str) -> list[Resource]:
+        """The server's documents of an identifier; a server that cannot say is no reason to fail."""
+        try:
+            response = await self._request(
+                "GET", "DocumentReference", None, None, {"identifier": value, "_count": "20"}
+            )
+        except DeliveryFailed as failure:
+            if failure.retry is Retry.NEVER:
+                return []
+            # Nothing was sent yet: a lost answer to a question leaves nothing in doubt.
+            raise DeliveryFailed(Retry.SAFE, failure.issue, answer=failure.answer) from failure
+        answer = _json(response.content)
+        entries = answer.get("entry", ()) if isinstance(answer, dict) else ()
+        found = [entry.get("resource", {}) for entry in entries if isinstance(entry, dict)]
+        return [each for each in found if each.get("resourceType") == "DocumentReference" and "id" in each]
+
+    async def _request(
+        self, method: str, path: str, body: bytes | None, media: str | None, params: dict[str, str] | None = None
+    ) -> httpx.Response:
+        import httpx  # costs a tenth of a second: only who delivers pays it
+
+        headers = {"Accept": MEDIA}
+        if media is not None:
+            headers["Content-Type"] = media
+        if self.settings.token is not None:
+            headers["Authorization"] = f"Bearer {self._token()}"
+        url = f"{(self.settings.url or '').rstrip('/')}/{path}".rstrip("/")
+        try:
+            response = await self._http().request(method, url, content=body, headers=headers, params=params)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise DeliveryFailed(Retry.SAFE, _issue(IssueCode.UNREACHABLE, what=type(error).__name__)) from error
+        except httpx.HTTPError as error:
+            raise DeliveryFailed(
+                Retry.AMBIGUOUS, _issue(IssueCode.NO_ANSWER, what=type(error).__name__), sent=body or b""
+            ) from error
+        if response.is_success:
+            return response
+        retry = retry_of(response.status_code)
+        told = from_outcome(_json(response.content))
+        known = next((each for each in told if each.code != IssueCode.ANSWER_REFUSED.name), None)
+        what = " ".join([f"HTTP {response.status_code}", *(each.params.get("what", "") for each in told[:1])]).strip()
+        issue = known or _issue(IssueCode.ANSWER_REFUSED, what=what)
+        raise DeliveryFailed(retry, issue, answer=response.content, sent=body or b"", park=retry is Retry.NEVER)
+
+    def _token(self) -> str:
+        try:
+            return secret(self.settings.token or "")
+        except SecretUnavailable as error:
+            raise DeliveryFailed(Retry.SAFE, _issue(IssueCode.UNREACHABLE, what="token")) from error
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            settings = self.settings
+            self._client = httpx.AsyncClient(
+                verify=client_context(settings.tls or ClientTls()),
+                timeout=httpx.Timeout(settings.timeout, connect=settings.connect_timeout),
+                follow_redirects=False,
+                trust_env=False,
+                transport=self._transport,
+            )
+        return self._client
+
+
+def _issue(code: IssueCode, severity: Severity = Severity.ERROR, **params: str) -> Issue:
+    return Issue.of(severity, code, **params)
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _told(response: httpx.Response) -> tuple[Issue, ...]:
+    """A success that cannot be read is still a success; it is told."""
+    answer = _json(response.content)
+    if isinstance(answer, dict) and answer.get("resourceType") in ("Bundle", "OperationOutcome"):
+        return ()
+    return (_issue(IssueCode.ANSWER_UNREADABLE, Severity.WARNING),)
+
+
+def _names(bundle: Resource, base: str | None = None) -> str:
+    """The documents' addresses, one a line; the Patient's when there is no document."""
+    names = [f"{each['resource']['resourceType']}/{each['resource']['id']}" for each in bundle["entry"]]
+    documents = [name for name in names if name.startswith("DocumentReference/")] or names[:1]
+    return "\n".join(f"{base.rstrip('/')}/{name}" if base else name for name in documents)
+
+
+def _build(settings: FhirOutSettings, endpoint: Endpoint) -> FhirOut:
+    return FhirOut(settings, endpoint)
+
+
+KIND = EndpointKind(
+    name="fhir_out",
+    direction="out",
+    title=("Serveur FHIR", "FHIR server"),
+    settings=FhirOutSettings,
+    build=_build,
+)
