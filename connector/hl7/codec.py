@@ -1,7 +1,7 @@
 """ER7 <-> Message (HL7 v2.6 §2.5 to §2.7): separators, character set, segment terminators, limits; exact writing back.
 
-`parse` splits segments only. A large message is not decoded as a whole (large.py); the data of an ED are neither scanned nor copied
-here: their base64 is checked when they are read.
+`parse` splits segments only. The large data of an ED stay in the received bytes (embedded.py), neither scanned nor copied here: their
+base64 is checked when they are read.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 import msgspec
 
 from connector.hl7 import charsets
+from connector.hl7.embedded import MARK, Embedded, embedded, restored
 from connector.hl7.escapes import Separators
 from connector.hl7.header import Header, end_of, header, mended, separators_of, start_of
-from connector.hl7.large import read_large
 from connector.hl7.leaves import LARGE
 from connector.hl7.message import Message, Segment
 from connector.hl7.segments import (
@@ -35,8 +35,6 @@ __all__ = ["Header", "ParseOptions", "header", "parse", "serialise"]
 _DEFAULT = ParseOptions()
 _BREAKS = re.compile(r"\r\n?|\n")
 _ONLY_LF = Issue.of(Severity.WARNING, IssueCode.TERMINATORS, found="LF")
-#: From this size on a message is read where it is, in bytes.
-_WHOLE = 4 * LARGE
 
 
 def parse(raw: bytes, *, options: ParseOptions = _DEFAULT) -> Outcome[Message]:
@@ -59,18 +57,28 @@ def _parse(raw: bytes, options: ParseOptions, issues: list[Issue]) -> Message:
     body = mended(raw, start)
     if body is not raw:
         end += len(body) - len(raw)
-    if end - start > _WHOLE:
-        return read_large(body, start, end, separators, options, issues, raw)
-    return _small(body[start:end], start, separators, options, issues, raw)
+    large = embedded(body, start, end, separators) if end - start > LARGE else []
+    return _read(body, start, end, large, separators, options, issues, raw)
 
 
-def _small(
-    body: bytes, offset: int, separators: Separators, options: ParseOptions, issues: list[Issue], received: bytes
+def _read(
+    body: bytes,
+    start: int,
+    end: int,
+    large: list[Embedded],
+    separators: Separators,
+    options: ParseOptions,
+    issues: list[Issue],
+    received: bytes,
 ) -> Message:
-    check_controls(offset, body)
-    first = body[: min(end for end in (body.find(b"\r"), body.find(b"\n"), len(body)) if end >= 0)]
-    name, codec = charset(first, separators, [(offset, body)], options, received)
-    text = body.decode(codec)
+    edges = [start, *(offset for each in large for offset in each.data), end]
+    pieces = [(low, body[low:high]) for low, high in zip(edges[::2], edges[1::2], strict=True)]
+    for offset, piece in pieces:
+        check_controls(offset, piece)
+    top = pieces[0][1]
+    first = top[: min(mark for mark in (top.find(b"\r"), top.find(b"\n"), len(top)) if mark >= 0)]
+    name, codec = charset(first, separators, pieces, options, received)
+    text = MARK.join([piece.decode(codec) for _, piece in pieces])
     if codec != separators.codec:
         separators = msgspec.structs.replace(separators, codec=codec)
     wires = text.split("\r")
@@ -87,6 +95,8 @@ def _small(
         check_limits(segments, options)
     if text.count(separators.escape) > 1:
         check_escapes(segments, issues)
+    if large:
+        restored(segments, body, large)
     return Message(segments, separators, name, received)
 
 
@@ -110,24 +120,33 @@ def _lines(text: str, issues: list[Issue]) -> list[str]:
 
 
 def _segments(wires: list[str], separators: Separators, options: ParseOptions, issues: list[Issue]) -> list[Segment]:
-    if len(wires) > options.max_segments:
-        raise Refused(too_many(options.max_segments, "segments"))
     segments: list[Segment] = []
     field = separators.field
+    continued: list[str] = []
     for wire in wires:
         name = wire[:3]
-        if named(name) and (len(wire) == 3 or wire[3] == field):
-            segments.append(Segment(name, separators, wire))
-            continue
-        ruled = options.names.get(wire.split(field, 1)[0]) if options.names else None
-        if ruled is not None:
-            segments.append(Segment(ruled, separators, wire))
-        elif options.continuation and segments:
-            segments[-1].wire = f"{segments[-1].wire}\n{wire}"
-        else:
-            raise Refused(Issue.of(Severity.ERROR, IssueCode.SEGMENT_NAME, number=len(segments) + 1))
+        if not (named(name) and (len(wire) == 3 or wire[3] == field)):
+            ruled = options.names.get(wire.split(field, 1)[0]) if options.names else None
+            if ruled is None:
+                if not (options.continuation and segments):
+                    raise Refused(Issue.of(Severity.ERROR, IssueCode.SEGMENT_NAME, number=len(segments) + 1))
+                continued.append(wire)
+                continue
+            name = ruled
+        if continued:
+            _continue(segments[-1], continued)
+        segments.append(Segment(name, separators, wire))
+    if continued:
+        _continue(segments[-1], continued)
+    if len(segments) > options.max_segments:
+        raise Refused(too_many(options.max_segments, "segments"))
     check_single_header(segments, issues)
     return segments
+
+
+def _continue(segment: Segment, lines: list[str]) -> None:
+    segment.wire = "\n".join([str(segment.wire), *lines])
+    lines.clear()
 
 
 def serialise(message: Message) -> bytes:

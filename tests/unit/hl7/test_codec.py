@@ -246,3 +246,50 @@ def test_every_sample_is_a_tree_with_exact_round_trip_or_a_refusal_with_a_reason
         assert again is not None, path.name
         assert [segment.raw() for segment in again.segments] == [segment.raw() for segment in tree.segments], path.name
     assert trees >= 85
+
+
+class TestEmbedded:
+    DATA = "QUJD" * 8000
+
+    def obx(self, data: str, kind: str = "ED", number: int = 1) -> str:
+        return f"OBX|{number}|{kind}|A^B^LN||APP^text^XML^Base64^{data}||||||F"
+
+    def test_two_large_documents_stay_in_the_received_bytes(self) -> None:
+        data = raw(self.obx(self.DATA), "PRT||UC", self.obx(self.DATA + "QQ==", number=2), "NTE|1||é")
+        tree = accepted(data)
+        first, second = tree.all("OBX")
+        for obx, size in ((first, 32_000), (second, 32_004)):
+            payload = obx.field(5)[0].payload(5)
+            assert isinstance(payload, memoryview)
+            assert payload.obj is data
+            assert len(payload) == size
+            assert (obx.text(5), obx.text(5, 4), obx.text(11), len(obx)) == ("APP", "Base64", "F", 11)
+        assert tree.get("NTE-3") == "é"
+        assert serialise(tree) is data
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "  \r"])
+    def test_the_terminator_does_not_matter(self, end: str) -> None:
+        data = raw(self.obx(self.DATA), "PID|||1", end=end)
+        tree = accepted(data)
+        assert tree.get("OBX-11") == "F"
+        assert len(tree.first("OBX").field(5)[0].payload(5)) == 32_000  # type: ignore[union-attr]
+        tree.put("PID-8", "M")
+        assert serialise(tree) == raw(self.obx(self.DATA), "PID|||1|||||M")
+
+    def test_the_last_field_of_the_last_segment_may_be_the_large_one(self) -> None:
+        tree = accepted(raw(f"OBX|1|ED|A||^text^XML^Base64^{self.DATA}").rstrip(b"\r"))
+        assert len(tree.first("OBX").field(5)[0].payload(5)) == 32_000  # type: ignore[union-attr]
+
+    def test_a_large_text_is_text(self) -> None:
+        tree = accepted(raw("OBX|1|TX|A||" + "é\\F\\" * 9000 + "||||||F"))
+        assert tree.get("OBX-5") == "é|" * 9000
+        assert refused(raw("OBX|1|TX|A||" + "x" * 40_000 + "\x01"))[0] == "CONTROL_CHARACTER"
+
+    def test_large_data_that_goes_on_in_other_lines_are_one_field(self) -> None:
+        tree = accepted(raw(self.obx(self.DATA).removesuffix("||||||F"), "QUJD||||||F", "PID|||1"), continuation=True)
+        assert tree.get("OBX-11") == "F"
+        assert bytes(tree.first("OBX").field(5)[0].payload(5)) == self.DATA.encode() + b"\nQUJD"  # type: ignore[union-attr]
+
+    def test_offsets_behind_a_document_are_those_of_the_received_bytes(self) -> None:
+        data = raw(self.obx(self.DATA)) + b"NTE|1||\x07\r"
+        assert refused(data) == ("CONTROL_CHARACTER", {"offset": str(data.index(b"\x07"))})
