@@ -133,7 +133,7 @@ def _rooted(data: dict[str, Any], base: Path, receivers: Kinds, destinations: Ki
         rooted["receivers"] = [_rooted_endpoint(entry, base, receivers) for entry in entries]
     if isinstance(named := rooted.get("destinations"), Mapping):
         rooted["destinations"] = {name: _rooted_endpoint(entry, base, destinations) for name, entry in named.items()}
-    for name in ("data", "mappings", "terminology"):
+    for name in ("data", "mappings", "terminology", "contents"):
         if isinstance(rooted.get(name, "var" if name == "data" else None), str):
             rooted[name] = (base / str(rooted.get(name, "var"))).absolute()
     for name in ("mappings", "terminology"):

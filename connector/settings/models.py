@@ -202,6 +202,41 @@ class Duplicates(Model):
     )
 
 
+class Rules(Model):
+    """Rules of the volets that a site may hold more or less strictly. The default of each is what the volet says, or the safer reading."""
+
+    mssante_matrix: Literal["literal", "tolerant"] = Field(
+        default="tolerant",
+        description="Directive matrix of MSSanté: `literal` refuses what it does not list, `tolerant` warns (its own examples are not in it).",
+    )
+    processing_id: Literal["strict", "tolerant"] = Field(
+        default="strict", description="MSH-11 that disagrees with the environment: refused, or a warning."
+    )
+    masked_to_professionals: Literal["refuse", "allow"] = Field(
+        default="refuse", description="A document masked to professionals (MASQUE_PS) and sent to one (DESTMSSANTEPS)."
+    )
+    patient_identifiers: Literal["strict", "tolerant"] = Field(
+        default="strict",
+        description="PID-3 and the CDA's patient ids must be the same; `tolerant` lets a local number that only one side holds through.",
+    )
+
+
+class SenderRules(Model):
+    """How the messages of one sender are read where they differ from what they declare."""
+
+    charset: str | None = Field(
+        default=None,
+        description="Character set to read in spite of MSH-18: a name of table 0211, `UNICODE UTF-8` or `windows-1252`; `declared`: MSH-18 whatever the bytes look like.",
+    )
+    default_charset: str | None = Field(default=None, description="Character set when MSH-18 is empty.")
+    continuation: bool | None = Field(
+        default=None, description="A line that is no segment continues the one before it."
+    )
+    names: dict[str, str] | None = Field(
+        default=None, description="Segment names that the sender misspells, each with the right one."
+    )
+
+
 class Settings(Model):
     """The settings of a site."""
 
@@ -217,6 +252,10 @@ class Settings(Model):
     )
     database_password: SecretReference | None = Field(
         default=None, description="Where the database's password is kept: `env:NAME` or `file:PATH`."
+    )
+    contents: Path | None = Field(
+        default=None,
+        description="Folder of large documents; by default beside the SQLite file, and in the database itself with PostgreSQL. Shared by all nodes when set.",
     )
     zone: Zone = Field(
         default="Europe/Paris", description="Time zone of the site (IANA), for local times that bear none."
@@ -243,9 +282,10 @@ class Settings(Model):
     routes: tuple[Route, ...] = Field(
         default=(), description="Which message goes where. Without routes, every message goes to every destination."
     )
-    matrix: Literal["literal", "tolerant"] = Field(
-        default="tolerant",
-        description="MSSanté directive matrix of the volet: `literal` refuses what it does not list, `tolerant` warns.",
+    rules: Rules = Field(default=Rules(), description="Where the site decides how strictly a rule is held.")
+    senders: dict[str, SenderRules] = Field(
+        default={},
+        description="Rules for senders that write differently, by `MSH-3|MSH-4`, by the name of a receiver, or `*` for any.",
     )
     duplicates: Duplicates = Field(default=Duplicates(), description="What is the same message again.")
     defer_above: int = Field(

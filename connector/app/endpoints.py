@@ -1,0 +1,40 @@
+"""Kinds of endpoints by the word that settings use: `mllp` listens as `mllp_in` and delivers as `mllp_out`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from connector.endpoints import EndpointKind
+
+__all__ = ["endpoint_models", "kind_of"]
+
+#: Receivers that the web mounts by itself: not something that settings list.
+_MOUNTED = frozenset({"fhir_in"})
+
+
+def endpoint_models() -> dict[str, dict[str, type[BaseModel]]]:
+    """Settings models by kind word, as `receivers` and `destinations` of `connector.settings.load_settings` take them."""
+    from connector.endpoints import kinds
+
+    models: dict[str, dict[str, type[BaseModel]]] = {"receivers": {}, "destinations": {}}
+    for name, kind in kinds().items():
+        if name not in _MOUNTED:
+            word = name.removesuffix(f"_{kind.direction}")
+            models["receivers" if kind.direction == "in" else "destinations"][word] = kind.settings
+    return models
+
+
+def kind_of(word: str, direction: str) -> EndpointKind:
+    """The kind that settings call `word`. LookupError names those that exist."""
+    from connector.endpoints import kind
+
+    return kind(f"{word}_{direction}")
+
+
+def built(word: str, direction: str, options: dict[str, Any], endpoint: Any) -> Any:
+    """A `Receiver` or `Sender` of a kind from its options."""
+    found = kind_of(word, direction)
+    return found.build(found.settings.model_validate(options), endpoint)

@@ -1,0 +1,84 @@
+"""The journal as a person reads it, beside a running connector or without one; and what a person asks of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from connector.app.journal import database_url, open_journal
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
+    from connector.store.search import Filters, MessageRow, Shown
+
+__all__ = ["JournalBusy", "Records", "journal_state"]
+
+
+class JournalBusy(Exception):
+    """A running connector has the journal: what changes it is asked of that connector."""
+
+
+def journal_state(settings: Settings) -> str:
+    """`absent`, `running` (a connector has it) or `ready`. Raises what the database driver raises when it cannot be reached."""
+    from connector.store.database import Database, JournalLocked
+
+    database = Database(database_url(settings))
+    try:
+        if database.lite:
+            if not database.path.exists():
+                return "absent"
+            try:
+                database.lock()
+            except JournalLocked:
+                return "running"
+            database.unlock()
+        with database.engine.connect():
+            return "ready"
+    finally:
+        database.close()
+
+
+class Records:
+    """Reads of the journal; blocking. FileNotFoundError when there is none yet."""
+
+    def __init__(self, settings: Settings) -> None:
+        from connector.engine.clock import SystemClock
+        from connector.store.search import Search
+
+        self._settings = settings
+        journal = open_journal(settings, SystemClock())  # not started: it says where the bytes are, no more
+        self._database = journal.database
+        if self._database.lite and not self._database.path.exists():
+            raise FileNotFoundError(self._database.path)
+        self.search = Search(self._database, journal.files)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()
+
+    def messages(self, filters: Filters) -> list[MessageRow]:
+        """The newest first."""
+        return list(self.search.list_messages(filters))
+
+    def show(self, message_id: int) -> Shown | None:
+        """One message with its legs."""
+        return self.search.show(message_id)
+
+    def change(self, act: str, *arguments: Any) -> Any:
+        """`retry`, `cancel` or `replay` by this process. Raises JournalBusy when a running connector has the journal."""
+        return asyncio.run(_changed(self._settings, act, arguments))
+
+
+async def _changed(settings: Settings, act: str, arguments: tuple[Any, ...]) -> Any:
+    from connector.engine.clock import SystemClock
+    from connector.store.database import JournalLocked
+
+    journal = open_journal(settings, SystemClock())
+    try:
+        await journal.start()
+    except JournalLocked as error:
+        raise JournalBusy from error
+    try:
+        return await getattr(journal, act)(*arguments)
+    finally:
+        await journal.stop()

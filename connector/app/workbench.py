@@ -1,0 +1,94 @@
+"""The pure core with the mappings of a site, for one message at a time: convert, explain, validate, golden cases. No server, no journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector.app.library import compile_site, site_context
+
+if TYPE_CHECKING:
+    from connector.issues import Issue, Outcome
+    from connector.pipeline.explain import Explanation
+    from connector.settings import Settings
+
+__all__ = ["Workbench"]
+
+#: The moment of golden cases: they do not change from one day to the next.
+_FIXED = "2026-01-15T10:00:00.000+01:00"
+
+#: A value is shown up to so many characters.
+_LONG = 120
+
+
+class Workbench:
+    """Translations with the mappings of a site. `fixed`: the clock stands still (golden cases). Raises what `compile_site` raises."""
+
+    def __init__(self, settings: Settings, *, fixed: bool = False) -> None:
+        from connector.engine.clock import SystemClock
+
+        compiled = compile_site(settings)
+        self.version = compiled.version
+        self._translator = compiled.translator
+        self._context = site_context(settings, compiled.tables)(_FIXED if fixed else SystemClock().now())
+
+    def detect(self, raw: bytes) -> str | None:
+        """The format that the bytes look like."""
+        from connector.pipeline.formats import detect
+
+        return detect(raw)
+
+    def convert(self, raw: bytes, to: str, origin: str | None = None) -> Outcome[bytes]:
+        """Bytes in another format, with every issue of reading and writing."""
+        return self._translator.convert(raw, origin, to, self._context)
+
+    def explain(self, raw: bytes, to: str, origin: str | None = None) -> Outcome[Explanation]:
+        """Where each value of the conversion comes from. Places only."""
+        from connector.pipeline.explain import explain
+
+        return explain(self._translator, raw, origin, to, self._context)
+
+    def validate(self, raw: bytes, origin: str | None = None) -> tuple[str, tuple[Issue, ...]]:
+        """The format, and everything that is wrong."""
+        from connector.issues import Issue, IssueCode, Severity
+        from connector.pipeline.opinion import opinion
+
+        known = origin or self.detect(raw)
+        if known is None:
+            return "?", (Issue.of(Severity.ERROR, IssueCode.NOT_HL7, expected="HL7 v2, CDA, FHIR, Exchange"),)
+        return known, opinion(self._translator, raw, known, self._context)
+
+    def golden(self, raw: bytes) -> dict[str, bytes]:
+        """What a golden case holds: the Exchange (documents by their SHA-256), the issues, the filled places that no rule reads."""
+        from connector.exchange.content import detach
+        from connector.pipeline.formats import exchange_bytes
+
+        reading = self._translator.read(raw, self.detect(raw) or "hl7", self._context)
+        exchange = exchange_bytes(detach(reading.exchange)[0]) if reading.exchange is not None else b"{}\n"
+        issues = sorted(f"{issue.severity.name} {issue.code} {issue.place}" for issue in reading.issues)
+        explained = self.explain(raw, "exchange")
+        unread = explained.value.trace.unused if explained.value is not None else ()
+        return {
+            "exchange.json": exchange,
+            "issues.txt": "".join(f"{line}\n" for line in issues).encode(),
+            "unread.txt": "".join(f"{place}\n" for place in unread).encode(),
+        }
+
+    def values(self, raw: bytes, to: str, origin: str | None = None) -> dict[str, str]:
+        """The values made, by the places that `explain` names; long ones cut. They are the patient's. None for a CDA that leaves as it came."""
+        from connector.mapping.language import Run
+        from connector.mapping.leaves import value_leaves
+        from connector.pipeline.formats import FORMATS
+
+        exchange = self._translator.read(raw, origin or self.detect(raw) or "hl7", self._context).exchange
+        if exchange is None or to == "cda":
+            return {}
+        if to == "exchange":
+            return {place: _cut(value) for place, value in value_leaves(exchange)}
+        form = FORMATS[to]
+        tree = self._translator.write_tree(exchange, form, Run(self._context))
+        return {place: _cut(value) for place, value in form.shape.leaves(tree)} if tree is not None else {}
+
+
+def _cut(value: object) -> str:
+    text = f"{len(value)} B" if isinstance(value, bytes | bytearray | memoryview) else str(value)
+    return text if len(text) <= _LONG else text[:_LONG] + "…"

@@ -1,0 +1,187 @@
+"""The connector's own web: status page, health, metrics, JSON for scripts, and the FHIR read API mounted at /fhir.
+
+Starlette alone: FastAPI would cost 0.6 s and 30 MB at start for models that these few answers do not have. There is no login yet,
+so it listens on loopback (settings: `http.insecure` says why it would not), lists hold no value of a message, and what changes
+something wants a header that no page of another site can send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from connector.app import Application
+from connector.store.search import Filters
+from connector.web import page
+from connector.web.metrics import exposition
+
+__all__ = ["build"]
+
+_LIMIT = 500
+_FILTERS = ("state", "type", "sender", "control_id", "endpoint", "document", "destination", "delivery_state", "code")
+#: A page of another origin cannot send it without being allowed to first.
+_HEADER = "x-connector"
+
+_Message = MutableMapping[str, Any]
+_Asgi = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]],
+    Awaitable[None],
+]
+
+
+class SecurityHeaders:
+    """Headers of every answer: nothing of it is run, framed, sniffed, referred to or cached."""
+
+    def __init__(self, app: _Asgi) -> None:
+        self._app = app
+        policy = f"default-src 'none'; style-src '{page.STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        self._headers = [
+            (b"content-security-policy", policy.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-frame-options", b"DENY"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+        ]
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: _Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message.get("headers", ())}
+                added = [header for header in self._headers if header[0] not in present]
+                if b"cache-control" not in present:
+                    added.append((b"cache-control", b"no-store"))
+                message["headers"] = [*message.get("headers", ()), *added]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class _Site:
+    """The answers."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def status(self, request: Request) -> Response:
+        """The page for people, in the language that the browser asks for."""
+        language = "fr" if request.headers.get("accept-language", "fr").lower().startswith("fr") else "en"
+        status = await self._application.status()
+        messages = await self._application.messages(Filters(limit=20))
+        return HTMLResponse(page.render(status, messages, language))
+
+    async def health(self, _: Request) -> Response:
+        """The process answers: nothing else is asked."""
+        return _json({"status": "alive"})
+
+    async def ready(self, _: Request) -> Response:
+        """200 when the journal is open and every receiver listens, else 503."""
+        reasons = self._application.not_ready()
+        return _json({"status": "ready" if not reasons else "not ready", "reasons": reasons}, 503 if reasons else 200)
+
+    async def metrics(self, _: Request) -> Response:
+        """Prometheus text."""
+        return PlainTextResponse(exposition(await self._application.status()), media_type="text/plain; version=0.0.4")
+
+    async def api_status(self, _: Request) -> Response:
+        """What runs and what waits."""
+        return _json(await self._application.status())
+
+    async def messages(self, request: Request) -> Response:
+        """Newest first: `?limit=&before=` and the filters of `_FILTERS`. No value of a message but its MSH-10 and type."""
+        query = request.query_params
+        limit = min(_number(query.get("limit", "50"), "limit"), _LIMIT)
+        before = _number(query["before"], "before") if "before" in query else None
+        unknown = set(query) - {"limit", "before", *_FILTERS}
+        if unknown:
+            raise HTTPException(400, f"unknown parameter {', '.join(sorted(unknown))}")
+        filters = msgspec.convert({name: query[name] for name in _FILTERS if name in query}, Filters)
+        return _json(await self._application.messages(msgspec.structs.replace(filters, limit=limit, before=before)))
+
+    async def message(self, request: Request) -> Response:
+        """One message: its states, deliveries, issues and times; contents by their sizes."""
+        return _json(await self._found(request))
+
+    async def replay(self, request: Request) -> Response:
+        """Deliver again: to one destination (`?destination=`) or to all."""
+        _ours(request)
+        found = await self._found(request)
+        try:
+            made = await self._application.replay(int(found["message_id"]), request.query_params.get("destination"))
+        except ValueError as error:
+            raise HTTPException(404, str(error)) from error
+        return _json({"deliveries": list(made)}, 202)
+
+    async def retry(self, request: Request) -> Response:
+        """A parked or failed delivery is due now."""
+        _ours(request)
+        count = await self._application.retry([int(request.path_params["number"])])
+        if not count:
+            raise HTTPException(404, "no such delivery that waits")
+        return _json({"retried": count}, 202)
+
+    async def _found(self, request: Request) -> dict[str, Any]:
+        found = await self._application.message(int(request.path_params["number"]))
+        if found is None:
+            raise HTTPException(404, "no such message")
+        return found
+
+
+def build(application: Application) -> Starlette:
+    """The ASGI app of a running application."""
+    site = _Site(application)
+    routes: list[BaseRoute] = [
+        Route("/", site.status),
+        Route("/health", site.health),
+        Route("/ready", site.ready),
+        Route("/metrics", site.metrics),
+        Route("/api/status", site.api_status),
+        Route("/api/messages", site.messages),
+        Route("/api/messages/{number:int}", site.message),
+        Route("/api/messages/{number:int}/replay", site.replay, methods=["POST"]),
+        Route("/api/deliveries/{number:int}/retry", site.retry, methods=["POST"]),
+    ]
+    routes.append(Mount("/fhir", app=application.fhir_app()))
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(SecurityHeaders),
+            # A name that leads to loopback does not make another site's page ours (DNS rebinding).
+            Middleware(TrustedHostMiddleware, allowed_hosts=application.http_hosts(), www_redirect=False),
+        ],
+        exception_handlers={HTTPException: _refused},
+    )
+
+
+def _ours(request: Request) -> None:
+    if _HEADER not in request.headers:
+        raise HTTPException(403, "what changes something needs the header X-Connector")
+
+
+def _number(text: str, name: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise HTTPException(400, f"{name} is a number")
+    return int(text)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    return _json({"error": error.detail}, error.status_code)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
