@@ -1,0 +1,105 @@
+"""`connector convert`: one message or document in another format."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.cli.site import SettingsOption, load_site
+from connector.cli.terminal import Terminal
+
+__all__ = ["FormatOption", "issue_lines", "read_input", "register"]
+
+FORMATS = ("fhir", "hl7", "cda", "exchange")
+FormatOption = Annotated[str, typer.Option("--to", metavar="fhir|hl7|cda|exchange", help="Format to make.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(
+        "convert", help="Convert a message or document (HL7 v2, CDA, FHIR, Exchange JSON; - reads the standard input)."
+    )(convert)
+
+
+def convert(
+    ctx: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(help="File to convert; - for the standard input.", metavar="IN", allow_dash=True)
+    ],
+    to: FormatOption = "fhir",
+    origin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="hl7|cda|fhir|exchange", help="Format of the input; recognised by default."),
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Also say on the error stream where each value came from.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write; by default the standard output.", dir_okay=False),
+    ] = None,
+    settings: SettingsOption = None,
+) -> None:
+    """The result is written even when issues are told; exit code 1 when a rule refuses the message, then nothing is written."""
+    from connector.app import Workbench
+
+    terminal: Terminal = ctx.obj
+    check_format(to)
+    raw = read_input(source)
+    bench = Workbench(load_site(terminal, settings))
+    made = bench.convert(raw, to, origin)
+    lines = issue_lines(terminal, made.issues)
+    if made.value is None or not made.accepted:
+        terminal.refuse(lines or [terminal.text("cannot be converted")], list(made.issues))
+    for line in lines:
+        sys.stderr.write(line + "\n")
+    if trace:
+        from connector.cli.explain import draw_trace
+
+        draw_trace(terminal, bench.explain(raw, to, origin), stream=sys.stderr)
+    _write(terminal, made.value, output)
+
+
+def check_format(name: str) -> None:
+    """A usage error for a word that is no format."""
+    if name not in FORMATS:
+        raise typer.BadParameter(", ".join(FORMATS), param_hint="--to")
+
+
+def read_input(source: Path) -> bytes:
+    """The bytes of a file, or of the standard input for `-`."""
+    if str(source) == "-":
+        return sys.stdin.buffer.read()
+    if not source.is_file():
+        raise typer.BadParameter(f"{source} is not a file", param_hint="IN")
+    return source.read_bytes()
+
+
+def issue_lines(terminal: Terminal, issues: object) -> list[str]:
+    """One line an issue: severity, code, place, sentence, rule."""
+    from connector.issues import Issue
+
+    lines = []
+    for issue in issues if isinstance(issues, tuple | list) else ():
+        assert isinstance(issue, Issue)  # noqa: S101 - what outcomes hold
+        rule = f"  [{issue.place.rule}]" if issue.place.rule else ""
+        severity = terminal.text(issue.severity.name.lower())
+        lines.append(
+            f"{severity} {issue.code} {issue.place.path}: {issue.text(terminal.language)}{rule}".replace("  :", ":")
+        )
+    return lines
+
+
+def _write(terminal: Terminal, value: bytes, output: Path | None) -> None:
+    if output is not None:
+        output.write_bytes(value)
+    elif terminal.as_json:
+        terminal.result(value, lambda: None)
+    else:
+        sys.stdout.buffer.write(value)
+        if sys.stdout.isatty() and not value.endswith((b"\n", b"\r")):
+            sys.stdout.buffer.write(b"\n")
+        sys.stdout.flush()
