@@ -15,7 +15,7 @@ import msgspec
 from connector.exchange.model import Exchange
 from connector.fhir.search import IndexRow, Query
 from connector.issues import Issue
-from connector.pipeline.journey import Delivery, Entry, Inbound, MessageState, Peeked
+from connector.pipeline.journey import Delivery, Entry, Inbound, MessageState, Peeked, Policy
 
 __all__ = [
     "Answer",
@@ -169,20 +169,6 @@ class DuplicateControlId(Exception):
 
 class JournalUnavailable(Exception):
     """The journal could not make the entry durable (database down, disk full): the sender may send again."""
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How a destination is retried. Delays in seconds; the nth wait is min(longest, first * factor ** (n - 1)).
-
-    `ambiguous`: what to do when the peer perhaps accepted: `retry` (the peer recognises our ids) or `park`.
-    `attempts`: after how many failed tries a delivery is parked; 0 = never.
-    """
-
-    first: float = 2.0
-    factor: float = 2.0
-    longest: float = 300.0
-    attempts: int = 0
-    ambiguous: str = "retry"
 
 
 class Clock(Protocol):

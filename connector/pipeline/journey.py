@@ -9,7 +9,7 @@ import msgspec
 from connector.exchange.model import Exchange
 from connector.issues import Issue
 
-__all__ = ["Delivery", "Entry", "Inbound", "MessageState", "Peeked"]
+__all__ = ["Delivery", "Entry", "Inbound", "MessageState", "Peeked", "Policy"]
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,3 +71,17 @@ class Peeked(msgspec.Struct, frozen=True, kw_only=True):
     control_id: str = ""
     type: str = ""
     defer: bool = False
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a destination is retried. Delays in seconds; the nth wait is min(longest, first * factor ** (n - 1)).
+
+    `ambiguous`: what to do when the peer perhaps accepted: `retry` (the peer recognises our ids) or `park`.
+    `attempts`: after how many failed tries a delivery is parked; 0 = never.
+    """
+
+    first: float = 2.0
+    factor: float = 2.0
+    longest: float = 300.0
+    attempts: int = 0
+    ambiguous: str = "retry"

@@ -15,7 +15,7 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from connector.exchange.documents import Directives
-from connector.ports import Policy
+from connector.pipeline.journey import Policy
 from connector.settings.references import SecretReference
 
 __all__ = [
