@@ -13,8 +13,8 @@ from connector.store.tables import fhir_index, fhir_resource
 __all__ = ["condition"]
 
 Condition = sa.ColumnElement[bool]
-_VALUE: Any = fhir_index.c.value
-_SYSTEM: Any = fhir_index.c.system
+_value: Any = fhir_index.c.value
+_system: Any = fhir_index.c.system
 
 
 def condition(criterion: Criterion, resource_type: str) -> Condition:
@@ -33,22 +33,22 @@ def condition(criterion: Criterion, resource_type: str) -> Condition:
 
 
 def _token(item: Alternative) -> Condition:
-    code = item.value == _VALUE if item.value else sa.true()
-    return code if item.system is None else sa.and_(code, item.system == _SYSTEM)
+    code = _value == item.value if item.value else sa.true()
+    return code if item.system is None else sa.and_(code, _system == item.system)
 
 
 def _string(item: Alternative) -> Condition:
     # LIKE and not a range of values: PostgreSQL's order of characters is that of its locale.
     asked: dict[str, Any] = {
-        "exact": _SYSTEM == item.value,
-        "contains": _VALUE.contains(item.value, autoescape=True),
-        "begins": _VALUE.startswith(item.value, autoescape=True),
+        "exact": _system == item.value,
+        "contains": _value.contains(item.value, autoescape=True),
+        "begins": _value.startswith(item.value, autoescape=True),
     }
     return sa.and_(asked[item.prefix or "begins"])
 
 
 def _reference(item: Alternative) -> Condition:
-    return sa.and_(_VALUE == item.value)
+    return sa.and_(_value == item.value)
 
 
 def _date(item: Alternative) -> Condition:

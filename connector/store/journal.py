@@ -27,7 +27,7 @@ from connector.store.content import ContentFiles
 from connector.store.database import Database
 from connector.store.keeping import Keeping
 from connector.store.lanes import Lanes, Settled, Waiting
-from connector.store.listening import Listener
+from connector.store.listening import Bell, Listener
 from connector.store.migrations import migrate
 from connector.store.ownership import AdvisoryBuckets, OneProcess, boot_seconds, guard_session
 from connector.store.preparing import identity_of, prepare
@@ -66,9 +66,10 @@ class SqlJournal:
         self.search = Search(self.database, self.files)
         self._freeze = freeze
         self._seen = boot_seconds()
+        self._bell = Bell()
         self._running = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.recording = Recording(self.database.dialect, self.window, self._announce)
+        self.recording = Recording(self.database.dialect, self.window, self._bell.ring)
         self._acts = Acts(self.database.dialect, self.recording, self.timeline.now)
         self._reading = Reading(self.database, self.recording, self.timeline.now)
         self._buckets = (
@@ -83,14 +84,13 @@ class SqlJournal:
         self._ahead: dict[int, tuple[int, list[Waiting]]] = {}
         self._flight: dict[int, Waiting] = {}
         self._read: dict[int, tuple[int, ...]] = {}  # the deliveries of `_flight` by lane
-        self._work: dict[str, asyncio.Event] = {}
         self._told: dict[int, bool] = {}
 
     # --- life
 
     async def start(self) -> None:
         """Lock, migrate, open. Raises JournalLocked, JournalDamaged. Nothing is scanned: what was in flight at a crash is seen when its lane is next read."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = self._bell.loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._open)
         self._running = True
 
@@ -107,8 +107,13 @@ class SqlJournal:
         return self._running and (self.database.lite or boot_seconds() - self._seen < self._freeze - 1.0)
 
     @property
+    def available(self) -> bool:
+        """Whether messages can be kept at this moment, as far as the last transactions tell (`/ready`)."""
+        return self._running and self._ingest.available and self._owner.available
+
+    @property
     def transactions(self) -> int:
-        """How many transactions ingest made: the measure of group commit."""
+        """How many transactions ingest made."""
         return self._ingest.transactions
 
     # --- ingest
@@ -248,7 +253,7 @@ class SqlJournal:
         due = self._lanes.next_due.get(destination)
         if due is not None:
             longest = min(longest, max(0.0, due - self.timeline.now()) + 0.001)
-        event = self._event(destination)
+        event = self._bell.event(destination)
         try:
             await asyncio.wait_for(event.wait(), longest)
         except TimeoutError:
@@ -257,7 +262,7 @@ class SqlJournal:
 
     def wake(self, destination: str) -> None:
         """Let `wait_for_work` return; on the loop's thread."""
-        self._event(destination).set()
+        self._bell.event(destination).set()
 
     # --- a person's acts (store/search.py reads)
 
@@ -281,10 +286,10 @@ class SqlJournal:
 
     def _writers(self) -> tuple[Writer, Writer]:
         ingest = {"record": self.recording.record, **self._acts.phases}
-        owner = {
-            name: getattr(self._lanes, name)
-            for name in ("sending", "done", "failed", "idle", "release", "claim", "fetch")
-        }
+        # Claims before what gives lanes up: a bucket whose last lane sleeps in the same transaction in which another of its lanes is
+        # claimed must stay locked, and what follows a commit is done in this order.
+        order = ("sending", "done", "failed", "claim", "idle", "release", "fetch")
+        owner = {name: getattr(self._lanes, name) for name in order}
         if self.database.lite:
             both = Writer("write", self.database.writing, {**ingest, **owner}, began="BEGIN IMMEDIATE", lost=self._lost)
             return both, both
@@ -314,7 +319,7 @@ class SqlJournal:
             self._owner.start()
             if self._ingest is not self._owner:
                 self._ingest.start()
-                self._listener = Listener(self.database.writing, self._announce)
+                self._listener = Listener(self.database.writing, self._bell.ring)
                 self._listener.start()
         except BaseException:
             self._shut()
@@ -332,7 +337,7 @@ class SqlJournal:
         self._lanes.lost()
         if isinstance(self._buckets, AdvisoryBuckets):
             self._buckets.forget()
-        self._announce(None)
+        self._bell.ring(None)
 
     def _run_on_owner(self, sql: str, parameters: dict[str, Any]) -> None:
         self._owner.run_now(sql, parameters)
@@ -379,22 +384,3 @@ class SqlJournal:
             await self._ingest.submit("answered", told)
         except JournalUnavailable:
             log.warning("journal: %d notes of written answers are lost", len(told))  # a repetition is answered again
-
-    def _event(self, destination: str) -> asyncio.Event:
-        event = self._work.get(destination)
-        if event is None:
-            event = self._work[destination] = asyncio.Event()
-        return event
-
-    def _announce(self, destinations: Sequence[str] | None) -> None:
-        """From any thread: wake the workers of these destinations, or all."""
-        if self._loop is None or self._loop.is_closed():
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._wake, destinations)
-        except RuntimeError:
-            log.debug("journal: nobody to wake, the loop is closed")
-
-    def _wake(self, destinations: Sequence[str] | None) -> None:
-        for name in self._work if destinations is None else destinations:
-            self._event(name).set()

@@ -129,24 +129,23 @@ class Lanes:
 
     def claim(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
         """(destination, limit, deliveries) → [(Hold, version, [Waiting])], with the first deliveries of each lane."""
+        claimed: dict[int, Hold] = {}
         for operation in operations:
             destination, wanted, depth = operation.argument
             now = self._now()
-            taken = []
-            found = self._buckets.ready(transaction.cursor, destination, now, wanted, frozenset(self.held))
-            for lane_id, key, bucket, version in found:
-                hold = Hold(lane_id, destination, key, bucket)
-                self.held[lane_id] = hold
-                taken.append((hold, version))
+            in_hand = frozenset([*self.held, *claimed])
+            found = self._buckets.ready(transaction.cursor, destination, now, wanted, in_hand)
+            taken = [(Hold(lane_id, destination, key, bucket), version) for lane_id, key, bucket, version in found]
+            claimed.update((hold.lane_id, hold) for hold, _ in taken)
             operation.result = [
                 (hold, version, self._waiting(transaction.cursor, hold.lane_id, depth)) for hold, version in taken
             ]
+            self.next_due[destination] = now
             if len(taken) < wanted:
-                self.next_due[destination] = self._following.rows(transaction.cursor, destination=destination, now=now)[
-                    0
-                ][0]
-            else:
-                self.next_due[destination] = now
+                following = self._following.rows(transaction.cursor, destination=destination, now=now)
+                self.next_due[destination] = following[0][0]
+        # Not before: a transaction that is rolled back leaves nothing in hand that nobody works on.
+        transaction.after_commit(lambda: self.held.update(claimed))
 
     def fetch(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
         """(lane id, limit) → (version, [Waiting]); version -1 when the lane is not in hand."""

@@ -1,17 +1,43 @@
-"""LISTEN: what other nodes queued wakes the workers here (PostgreSQL)."""
+"""Waking the workers: by what this process recorded, and by what other nodes told (LISTEN, PostgreSQL)."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Listener"]
+__all__ = ["Bell", "Listener"]
 
 _TURN = 0.1  # seconds; how long `stop` may take
 
 log = logging.getLogger(__name__)
+
+
+class Bell:
+    """An event for each destination, set from any thread. `loop` is the one on which the workers wait."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._events: dict[str, asyncio.Event] = {}
+
+    def event(self, destination: str) -> asyncio.Event:
+        """The event of a destination; on the loop's thread."""
+        return self._events.setdefault(destination, asyncio.Event())
+
+    def ring(self, destinations: Sequence[str] | None) -> None:
+        """From any thread: wake the workers of these destinations, or all."""
+        if self.loop is None or self.loop.is_closed():
+            return
+        try:
+            self.loop.call_soon_threadsafe(self._wake, destinations)
+        except RuntimeError:
+            log.debug("journal: nobody to wake, the loop is closed")
+
+    def _wake(self, destinations: Sequence[str] | None) -> None:
+        for name in list(self._events) if destinations is None else destinations:
+            self.event(name).set()
 
 
 class Listener:

@@ -106,6 +106,7 @@ class Writer:
         self._connection: Any = None
         self._cursor: Any = None
         self._stopping = False
+        self.available = True  # whether the last transaction could be made
         self.transactions = 0
         self.operations = 0
 
@@ -181,6 +182,7 @@ class Writer:
         for _again in range(3):
             try:
                 self._transact(batch)
+                self.available = True
                 return None
             except Exception as error:
                 self._back_out(error)
@@ -188,7 +190,9 @@ class Writer:
                     log.warning("journal: transaction replayed (%s)", getattr(error, "sqlstate", ""))
                     continue
                 if unavailable(error):
-                    log.error("journal unavailable: %s", type(error).__name__)
+                    if self.available:
+                        log.error("journal unavailable: %s", type(error).__name__)
+                    self.available = False
                     failure = JournalUnavailable(type(error).__name__)
                     failure.__cause__ = error
                     return failure

@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.journal_kit import eventually
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DESTINATIONS = ("dpi", "dmp")
 IN_FLIGHT = 16  # lanes that may be on their way at once: 8 a destination
@@ -52,16 +54,19 @@ def delivered(folder: Path) -> bool:
 
 
 def spawn(url: str, folder: Path, node: str, **options: object) -> subprocess.Popen[bytes]:
-    """Start the engine as a process; its output is in FOLDER/output."""
+    """Start the engine as a process and wait until it works; its output is in FOLDER/output."""
     words = [f"{name}={value}" for name, value in options.items()]
     with (folder / "output").open("ab") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "tests.journey.engine_process", url, str(folder), node, *words],
             cwd=ROOT,
             stdout=output,
             stderr=output,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
+    line = f"{node} {process.pid}"
+    assert eventually(lambda: line in _lines(folder / "ready"), 30), "the engine did not start"
+    return process
 
 
 def _lines(path: Path) -> list[str]:

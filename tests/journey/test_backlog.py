@@ -99,9 +99,11 @@ def test_a_database_that_is_full_refuses_and_recovers_alone(tmp_path):
                 except JournalUnavailable:
                     failures += 1
             assert failures > 10
+            assert not journal.available
             known = {row.control_id for row in journal.search.list_messages()}
             await journal.write("sql", "PRAGMA max_page_count = 100000")
             await journal.record(entry_of(99))
+            assert journal.available
             assert known | {"99"} == {row.control_id for row in journal.search.list_messages()}
             sender = ListSender()
             worker = Worker(journal, "dpi", sender, Policy(), SystemClock())

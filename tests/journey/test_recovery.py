@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,6 @@ from tests.journal_kit import eventually
 from tests.journey.ledger import IN_FLIGHT, count, delivered, spawn
 
 KILLS = int(os.environ.get("KILLS", "5"))
-
-
-def ready(folder: Path, nodes: int) -> bool:
-    path = folder / "ready"
-    return path.exists() and len(path.read_text().splitlines()) >= nodes
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
@@ -33,7 +27,6 @@ def test_a_killed_process_loses_and_reorders_nothing(tmp_path: Path) -> None:
     dice = random.Random(1)
     for turn in range(KILLS):
         process = spawn(url, tmp_path, f"n{turn}", delay=0.01)
-        assert eventually(partial(ready, tmp_path, turn + 1), 20)
         time.sleep(0.2 + dice.random() * 0.6)
         process.kill()
         process.wait()
@@ -63,6 +56,7 @@ def test_a_stopped_process_repeats_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("SLOW") != "1", reason="fills a journal with 100,000 messages; SLOW=1 runs it")
 def test_a_restart_with_a_hundred_thousand_waiting_delivers_within_three_seconds(tmp_path: Path) -> None:
     import asyncio
 

@@ -7,14 +7,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from connector.exchange.documents import Content, Document
 from connector.exchange.model import Exchange
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import DeliveryState, DuplicateControlId, Inbound, JournalUnavailable, MessageState, Receipt
-from connector.store.database import JournalDamaged, JournalLocked
+from connector.store.database import Database, JournalDamaged, JournalLocked
 from connector.store.journal import SqlJournal
-from connector.store.search import Filters
+from connector.store.search import Filters, Search
 from tests.journal_kit import HandClock, entry_of, opened, raw_of
 
 ISSUE = Issue.of(Severity.ERROR, IssueCode.UNREACHABLE, what="refused")
@@ -405,6 +406,41 @@ def test_one_bad_operation_fails_alone(tmp_path):
             assert len({result.message_id for result in results}) == 10
 
     run(case())
+
+
+def test_a_claim_that_was_rolled_back_with_another_operation_leaves_no_lane_without_a_task(url):
+    async def case():
+        async with opened(url) as journal:
+            await journal.record(entry_of(1))
+            kept, failures = journal._owner.phases["fetch"], [ValueError("a defect")]
+
+            def fetch(transaction, operations):
+                if failures:
+                    raise failures.pop()
+                kept(transaction, operations)
+
+            journal._owner.phases["fetch"] = fetch
+            claimed, _ = await asyncio.gather(journal.claim("dpi", 1), journal.fetch(99, 1), return_exceptions=True)
+            assert len(claimed) == 1
+            lane_id, version = claimed[0][0], (await journal.fetch(claimed[0][0], 8))[0]
+            assert version > 0
+            await journal.release(lane_id)
+            assert len(await journal.claim("dpi", 1)) == 1
+
+    run(case())
+
+
+def test_a_stopped_journal_is_read_by_another_program(tmp_path):
+    async def case():
+        async with opened(tmp_path / "j.db") as journal:
+            await journal.record(entry_of(1))
+
+    run(case())
+    database = Database(str(tmp_path / "j.db"))
+    assert [row.control_id for row in Search(database, None).list_messages()] == ["1"]
+    with pytest.raises(OperationalError, match="readonly"), database.engine.connect() as connection:
+        connection.exec_driver_sql("DELETE FROM message")
+    database.close()
 
 
 def test_a_second_process_is_told_who_has_the_journal(tmp_path):
