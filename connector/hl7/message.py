@@ -108,21 +108,26 @@ class Segment:
     def add(self, number: int) -> Repetition:
         """A new repetition of a field, empty."""
         fields = self.parts()
-        while len(fields) <= number:
-            fields.append("")
-        repetitions = self.field(number)
-        if not repetitions:
-            fields[number] = repetitions = []
+        if number >= len(fields):
+            fields.extend([""] * (number + 1 - len(fields)))
+        field = fields[number]
+        if not isinstance(field, list):
+            field = self.field(number)
+            fields[number] = field
         repetition = Repetition("", self.separators, self)
-        repetitions.append(repetition)
+        field.append(repetition)
         self.modified = True
         return repetition
 
     def put(self, value: str, number: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> None:
         """Say `value` in a leaf."""
-        while len(self.field(number)) < repetition:
-            self.add(number)
-        self.field(number)[repetition - 1].put(value, component, subcomponent)
+        repetitions = self.field(number)
+        if len(repetitions) >= repetition:
+            found = repetitions[repetition - 1]
+        else:
+            for _ in range(repetition - len(repetitions)):
+                found = self.add(number)
+        found.put(value, component, subcomponent)
 
     def trim(self) -> None:
         """Drop empty repetitions at the end of fields, empty components and empty fields at the end."""

@@ -101,14 +101,17 @@ class Repetition:
     def put_wire(self, wire: Leaf, component: int = 1, subcomponent: int = 1) -> None:
         """Set the wire text of a leaf as it is (already escaped, or base64)."""
         parts = self.parts()
-        while len(parts) < component:
-            parts.append("")
-        if subcomponent == 1 and not isinstance(parts[component - 1], list):
-            alone = parts[component - 1]
-            if isinstance(alone, Slice) or self.separators.subcomponent not in alone:
-                parts[component - 1] = wire
-                self._touched()
-                return
+        if component > len(parts):
+            parts.extend([""] * (component - len(parts)))
+        alone = parts[component - 1]
+        if (
+            subcomponent == 1
+            and not isinstance(alone, list)
+            and (isinstance(alone, Slice) or self.separators.subcomponent not in alone)
+        ):
+            parts[component - 1] = wire
+            self._touched()
+            return
         leaves = self.subcomponents(component)
         while len(leaves) < subcomponent:
             leaves.append("")

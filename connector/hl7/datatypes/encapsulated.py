@@ -110,9 +110,14 @@ def _data(node: Repetition, run: Run, *, strict: bool = True) -> bytes | None:
         return None
     encoding = (said(node, 4) or "").lower()
     if encoding == "base64":
-        if isinstance(payload, bytes) and node.separators.escape.encode() in payload:
-            payload = unescape(payload.decode(node.separators.codec), node.separators).encode(node.separators.codec)
-        return decode(payload, run, strict=strict)
+        try:
+            return pybase64.b64decode(payload, validate=True)
+        except ValueError:
+            written = bytes(payload)
+        if node.separators.escape.encode() in written:
+            # Some senders escape line breaks inside the base64.
+            written = unescape(written.decode("latin-1"), node.separators).encode()
+        return decode(written, run, strict=strict)
     text = node.text(5)
     if encoding == "hex":
         return bytes.fromhex(text)

@@ -110,6 +110,8 @@ ONLY_READ: list[tuple[str, str, Any]] = [
     ("ed", "^TEXT^XML^A^abc", Content(media_type="text/xml", data=b"abc")),
     ("ed", "^IM^JPEG^Hex^FFD8", Content(media_type="image/jpeg", data=b"\xff\xd8")),
     ("ed", "app^text^XML^Base64^PGEv\nPg==", Content(media_type="text/xml", data=b"<a/>")),
+    ("ed", "^text^XML^Base64^PGEv\\.br\\Pg==", Content(media_type="text/xml", data=b"<a/>")),
+    ("ed", "^text^XML^Base64^PGEv\\X0D0A\\Pg==", Content(media_type="text/xml", data=b"<a/>")),
     ("ed", "^text^XML^Base64^PGEvPg", Content(media_type="text/xml", data=b"<a/>")),
     ("ed-text", "^text^^Base64^w6kKYg", "é\nb"),
     ("ed-text", "^text^^Base64^YWLDq", "ab"),  # cut within a character
