@@ -52,6 +52,8 @@ def load(raw: bytes | memoryview, limits: Limits | None = None) -> Outcome[Resou
             parse_int=_integer,
             parse_constant=_constant,
         )
+        if "\\ud" in text or "\\uD" in text:
+            _no_half_characters(text)
     except UnicodeDecodeError:
         return _refused("UTF-8")
     except json.JSONDecodeError as error:
@@ -69,6 +71,14 @@ def load(raw: bytes | memoryview, limits: Limits | None = None) -> Outcome[Resou
 
 def _refused(expected: str) -> Outcome[Resource]:
     return Outcome(None, (Issue.of(Severity.FATAL, IssueCode.FHIR_SYNTAX, expected=expected),))
+
+
+def _no_half_characters(text: str) -> None:
+    """Half of a surrogate pair, escaped, is no character: orjson refuses what the standard library lets through."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _RefusedError("UTF-8 characters") from error
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> Resource:

@@ -78,12 +78,20 @@ def _read(node: etree._Element, kind: str, depth: int) -> Resource:
         if found.primitive:
             _read_primitive(child, found, made)
             continue
-        inner: Any = _resource(child[0], depth + 1) if found.type == "Resource" else _read(child, found.type, depth + 1)
+        inner: Any = _inner(child, depth) if found.type == "Resource" else _read(child, found.type, depth + 1)
         if found.many:
             made.setdefault(name, []).append(inner)
         else:
             made[name] = inner
     return made
+
+
+def _inner(node: etree._Element, depth: int) -> Resource:
+    """The one resource inside `contained` or `entry.resource`."""
+    found = [child for child in node if not callable(child.tag)]
+    if len(found) != 1:
+        raise _RefusedError("one resource in contained and resource")
+    return _resource(found[0], depth + 1)
 
 
 def _read_primitive(node: etree._Element, found: Element, made: Resource) -> None:
