@@ -22,6 +22,7 @@ from connector.store.writer import Operation, Transaction
 __all__ = ["Buckets", "Hold", "Lanes", "Settled", "Waiting"]
 
 _KEPT_ISSUES = 20
+_SOON = 0.5  # seconds until lanes in another node's hands are looked at again
 _decode_issues = msgspec.json.Decoder(list[Issue]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -70,7 +71,12 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Buckets(Protocol):
-    """Who may work on a lane. On SQLite everything is this process's."""
+    """Who may work on a lane. On SQLite everything is this process's.
+
+    `contended`: at the last `ready`, lanes were due that another node holds; its death is told by nobody, so look again soon.
+    """
+
+    contended: bool
 
     def ready(
         self, cursor: Cursor, destination: str, now: float, wanted: int, held: frozenset[int]
@@ -144,6 +150,8 @@ class Lanes:
             if len(taken) < wanted:
                 following = self._following.rows(transaction.cursor, destination=destination, now=now)
                 self.next_due[destination] = following[0][0]
+                if self._buckets.contended:
+                    self.next_due[destination] = min(following[0][0] or now + _SOON, now + _SOON)
         # Not before: a transaction that is rolled back leaves nothing in hand that nobody works on.
         transaction.after_commit(lambda: self.held.update(claimed))
 

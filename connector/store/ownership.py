@@ -50,6 +50,8 @@ def _ready(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
 class OneProcess:
     """SQLite: the lock file makes this process the only owner."""
 
+    contended = False
+
     def __init__(self, dialect: Dialect) -> None:
         self._ready = Statement(_ready(), dialect)
 
@@ -76,6 +78,7 @@ class AdvisoryBuckets:
         self._others = Statement(_ready(others), dialect)
         self._run = run
         self._locked: set[int] = set()
+        self.contended = False
 
     def ready(self, cursor: Cursor, destination: str, now: float, wanted: int, held: frozenset[int]) -> list[Ready]:
         """Due lanes in buckets that this session holds or can lock."""
@@ -95,6 +98,7 @@ class AdvisoryBuckets:
             if not candidates:
                 break
             fresh |= self._lock(cursor, candidates, wanted - len(mine), refused)
+        self.contended = bool(refused)
         unused = fresh.difference(row[2] for row in mine)
         if unused:
             self.drop(unused, cursor)

@@ -6,14 +6,31 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 from tests.journal_kit import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DESTINATIONS = ("dpi", "dmp")
 IN_FLIGHT = 16  # lanes that may be on their way at once: 8 a destination
+
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No process of a test outlives it, whatever its outcome."""
+    yield
+    while _STARTED:
+        process = _STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 class Count(NamedTuple):
@@ -64,6 +81,7 @@ def spawn(url: str, folder: Path, node: str, **options: object) -> subprocess.Po
             stderr=output,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
+    _STARTED.append(process)
     line = f"{node} {process.pid}"
     assert eventually(lambda: line in _lines(folder / "ready"), 30), "the engine did not start"
     return process

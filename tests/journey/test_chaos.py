@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.journal_kit import eventually, postgres, postgres_server
-from tests.journey.ledger import IN_FLIGHT, count, delivered, spawn
+from tests.journey.ledger import IN_FLIGHT, count, delivered, ended, spawn
 
-__all__ = ["postgres", "postgres_server"]
+__all__ = ["ended", "postgres", "postgres_server"]
 
 SECONDS = float(os.environ.get("CHAOS", "5"))
 pytestmark = pytest.mark.real

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.journal_kit import eventually
-from tests.journey.ledger import IN_FLIGHT, count, delivered, spawn
+from tests.journey.ledger import IN_FLIGHT, count, delivered, ended, spawn
+
+__all__ = ["ended"]
 
 KILLS = int(os.environ.get("KILLS", "5"))
 
