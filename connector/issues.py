@@ -79,7 +79,7 @@ class IssueCode(Enum):
     MAP_REQUIRED = ("101", "", "valeur obligatoire absente : {expected}", "required value missing: {expected}")
     MAP_DATA_TYPE = ("102", "", "valeur illisible comme {expected}", "value cannot be read as {expected}")
     MAP_UNKNOWN_CODE = ("103", "", "code absent de la terminologie {table}", "code not in terminology {table}")
-    MAP_DISAGREES = ("207", "", "désaccord avec une règle précédente ({rule})", "disagrees with an earlier rule ({rule})")
+    MAP_DISAGREES = ("207", "", "dit autre chose que {rule}", "says otherwise than {rule}")
     MAP_CONST = ("103", "", "valeur différente de la constante {expected}", "value differs from the constant {expected}")
     MAP_NOT_WRITABLE = ("207", "", "ne peut pas être écrit comme {expected}", "cannot be written as {expected}")
     MAP_PREDICATE_LOST = ("207", "", "ce qui est écrit ne satisfait plus la condition {expected}", "what was written no longer satisfies the condition {expected}")

@@ -56,16 +56,25 @@ def take_apart(resource: Resource, run: Run) -> Resource:
     tree = link(resource, run)
     if len(tree.get("Patient", ())) > 1:
         run.report(Severity.ERROR, IssueCode.FHIR_INVALID, "Patient[2]", expected="one Patient")
-    for encounter in tree.get("Encounter", ()):
+    documents = tree.get("DocumentReference", ())
+    for encounter in _encounters(tree, documents):
         if encounter.get("class") == _UNKNOWN_CLASS:
             del encounter["class"]
-    documents = tree.get("DocumentReference", ())
     if documents:
         submission: Resource = {}
         for document in documents:
             _gather(document, submission)
         tree[SUBMISSION] = [submission]
     return tree
+
+
+def _encounters(tree: Resource, documents: Iterable[Resource]) -> Iterable[Resource]:
+    """The message's own and those of its documents."""
+    yield from tree.get("Encounter", ())
+    for document in documents:
+        for reference in document.get("context", {}).get("encounter", ()):
+            if TARGET in reference:
+                yield reference[TARGET]
 
 
 def _gather(document: Resource, submission: Resource) -> None:

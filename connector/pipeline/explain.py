@@ -22,7 +22,8 @@ from connector.mapping.explain import Decision, Origin, Trace, compose, explain_
 from connector.mapping.language import Run
 from connector.mapping.leaves import value_leaves
 from connector.pipeline.formats import FORMATS, Format, detect
-from connector.pipeline.translate import OF_THE_MESSAGE, Translator, overlaid
+from connector.pipeline.headers import OF_THE_MESSAGE, overlaid
+from connector.pipeline.translate import Translator
 
 __all__ = ["Explanation", "explain", "explain_reading"]
 

@@ -21,6 +21,7 @@ _ENVELOPE = {
     "sender": "3", "sender_facility": "4", "receiver": "5", "receiver_facility": "6", "sent_at": "7", "type": "9", "event": "9.2",
     "control_id": "10", "processing": "11", "version": "12", "charset": "18", "profile": "21",
 }  # fmt: skip
+_TXA = {"created": "4", "id": "12", "replaces": "13", "signer": "22"}
 _DIRECTIVES = {
     "hidden_from_professionals": "MASQUE_PS", "hidden_from_patient": "INVISIBLE_PATIENT", "hidden_from_guardians": "INVISIBLE_REP_LEGAUX",
     "secret_connection": "CONNEXION_SECRETE", "visibility_change": "MODIF_CONF_CODE", "to_dmp": "DESTDMP",
@@ -60,8 +61,8 @@ def _place(head: str, number: str | None, field: str | None, index: str | None, 
 
 
 def _document_place(number: int, field: str | None, message: Any) -> str:
-    if field in ("id", "replaces") and message.first("TXA") is not None:
-        return "TXA[1]-12" if field == "id" else "TXA[1]-13"
+    if field in _TXA and message.first("TXA") is not None:
+        return f"TXA[1]-{_TXA[field]}"
     seen = 0
     for position, obx in enumerate(message.all("OBX"), 1):
         if obx.text(2) == "ED" and obx.text(3, 3) != "MetaDMPMSS":

@@ -12,13 +12,12 @@ import msgspec
 from msgspec.structs import replace
 
 from connector.cda.codec import ClinicalDocument
-from connector.cda.document import is_cda, read_clinical, read_document, write_document
-from connector.cda.sniff import agrees
+from connector.cda.document import is_cda, read_clinical, write_document
 from connector.exchange.documents import Document
 from connector.exchange.facts import Facts
 from connector.exchange.ids import derived
 from connector.exchange.model import Context, Envelope, Exchange
-from connector.exchange.people import Identifier, Patient
+from connector.exchange.people import Identifier
 from connector.exchange.rules import check
 from connector.hl7.codec import ParseOptions
 from connector.hl7.codec import parse as parse_hl7
@@ -30,9 +29,10 @@ from connector.mapping.catalogue import Library
 from connector.mapping.compile import Mapping
 from connector.mapping.language import Run
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
+from connector.pipeline.headers import read_headers
 from connector.pipeline.places import at_message_places
 
-__all__ = ["OF_THE_MESSAGE", "Reading", "Translator", "overlaid"]
+__all__ = ["Reading", "Translator", "opened"]
 
 #: Conditions of table 0357 for which a message is not read further: type, event, processing id, version.
 _OF_THE_HEADER = frozenset({"200", "201", "202", "203"})
@@ -54,6 +54,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     def accepted(self) -> bool:
         """An Exchange and no ERROR."""
         return self.exchange is not None and worst(self.issues) < Severity.ERROR
+
+
+def opened(form: Format, mapping: Mapping, tree: Any, run: Run) -> Any:
+    """The tree as its mapping reads it: segments in their groups, a Bundle's resources linked."""
+    if form.name == "hl7" and mapping.spec.structure:
+        nested(tree, mapping.spec.structure)
+    return form.take_apart(tree, run) if form.take_apart else tree
 
 
 class Translator:
@@ -78,25 +85,30 @@ class Translator:
         if format_name == "cda":
             return self._judged(self._read_cda(tree.value, tree.issues, context), context, rules)
         claim = form.claim(tree.value)
-        before = [*tree.issues, *(validate(tree.value) if format_name == "hl7" else ())]
+        before = (*tree.issues, *(validate(tree.value) if format_name == "hl7" else ()))
         mapping, refusal = self.mapping_for(form, claim)
         if mapping is None or any(issue.definition.condition in _OF_THE_HEADER for issue in before):
-            told = tuple(before) if worst(before) >= Severity.ERROR else (*before, *refusal)
+            told = before if worst(before) >= Severity.ERROR else (*before, *refusal)
             return Reading(issues=told, claim=claim, tree=tree.value, format=format_name)
-        if form.name == "hl7" and mapping.spec.structure:
-            nested(tree.value, mapping.spec.structure)
         run = Run(context)
-        whole = form.take_apart(tree.value, run) if form.take_apart else tree.value
+        whole = opened(form, mapping, tree.value, run)
+        return self._judged(self.read_tree(form, mapping, whole, run, before), context, rules)
+
+    def read_tree(
+        self, form: Format, mapping: Mapping, whole: Any, run: Run, before: tuple[Issue, ...] = ()
+    ) -> Reading:
+        """The same from a tree as `opened` gives it, without rules. `before`: issues met on the way to it."""
         exchange = mapping.read(whole, run)
         issues = [*before, *run.issues]
-        facts = _facts(tree.value, claim) if format_name == "hl7" else Facts()
+        hl7 = form.name == "hl7"
+        claim = form.claim(whole)
+        facts = _facts(whole, claim) if hl7 else Facts()
         if exchange is not None and exchange.documents:
-            exchange, facts = self._with_headers(exchange, facts, context, issues)
-        reading = Reading(
-            exchange=exchange, issues=tuple(issues), mapping=mapping.name, claim=claim, tree=tree.value,
-            format=format_name, facts=facts,
+            exchange, facts = read_headers(exchange, facts, run.context, self.library, issues, hl7=hl7)
+        return Reading(
+            exchange=exchange, issues=tuple(issues), mapping=mapping.name, claim=claim, tree=whole,
+            format=form.name, facts=facts,
         )  # fmt: skip
-        return self._judged(reading, context, rules)
 
     def mapping_for(self, form: Format, claim: Claim) -> tuple[Mapping | None, list[Issue]]:
         """The mapping that answers for a claim, or the refusal: MESSAGE_TYPE, EVENT or VERSION with what is supported."""
@@ -128,33 +140,6 @@ class Translator:
             documents=(replace(document, encounter=None) if document.encounter == encounter else document,),
         )  # fmt: skip
         return Reading(exchange=exchange, issues=issues, mapping="cda/header", claim=claim, tree=clinical, format="cda")
-
-    def _with_headers(
-        self, exchange: Exchange, facts: Facts, context: Context, issues: list[Issue]
-    ) -> tuple[Exchange, Facts]:
-        """Read the header of each CDA; check that other bytes are what they say."""
-        documents, ids, replaces, patients = [], [], [], []
-        for number, document in enumerate(exchange.documents, 1):
-            place = f"documents[{number}].content"
-            header: Document | None = None
-            patient: Patient | None = None
-            content = document.content
-            if content is not None and content.data is not None:
-                if is_cda(content):
-                    read = read_document(content.data, Run(context), self.library)
-                    issues += [_inside(issue, place) for issue in read.issues]
-                    if read.value is not None:
-                        header, patient = read.value.document, read.value.patient
-                elif content.media_type is not None and not agrees(content.media_type, content.data):
-                    issues.append(
-                        Issue.of(Severity.ERROR, IssueCode.DOCUMENT_TYPE_CLASH, place, expected=content.media_type)
-                    )
-            ids.append(header.id if header else None)
-            replaces.append(header.replaces if header else None)
-            patients.append(patient)
-            documents.append(overlaid(header, document) if header else document)
-        known = replace(facts, header_ids=tuple(ids), header_replaces=tuple(replaces), header_patients=tuple(patients))
-        return replace(exchange, documents=tuple(documents)), known
 
     def _judged(self, reading: Reading, context: Context, rules: bool) -> Reading:
         exchange = reading.exchange
@@ -260,27 +245,6 @@ class Translator:
             return Outcome(raw, reading.issues)
         written = self.write(reading.exchange, to_format, context)
         return Outcome(written.value, (*reading.issues, *written.issues))
-
-
-#: Fields of a Document that say what is done with it here, not what the document is: the message's word wins.
-OF_THE_MESSAGE = frozenset({"status", "source_application"})
-
-
-def overlaid(header: Document, document: Document) -> Document:
-    """The document as its own header says, completed by the message around it."""
-    changes = {
-        name: value
-        for name in Document.__struct_fields__
-        if (value := getattr(document, name)) is not None
-        and value != ()
-        and (name in OF_THE_MESSAGE or getattr(header, name) in (None, ()))
-    }
-    return replace(header, **changes) if changes else header
-
-
-def _inside(issue: Issue, place: str) -> Issue:
-    """An issue of a document within a message keeps its XPath behind the message's place."""
-    return replace(issue, place=replace(issue.place, path=f"{place}{issue.place.path}"))
 
 
 def _facts(message: Message, claim: Claim) -> Facts:
