@@ -6,6 +6,7 @@ OperationOutcome. A parameter that is not known refuses the search: answering mo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -33,6 +34,8 @@ from connector.ports import DocumentStore, JournalUnavailable
 
 if TYPE_CHECKING:
     from connector.ports import Intake
+
+log = logging.getLogger(__name__)
 
 __all__ = ["KIND", "FhirIn", "FhirInSettings", "fhir_app"]
 
@@ -73,7 +76,7 @@ def fhir_app(
             Route("/{type}", site.answering(site.search)),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=1024)],
-        exception_handlers={HTTPException: site.refused, Exception: site.failed},
+        exception_handlers={HTTPException: site.refused},
     )
 
 
@@ -115,6 +118,12 @@ class _Site:
             except JournalUnavailable:
                 issue = Issue.of(Severity.ERROR, IssueCode.STORE_UNAVAILABLE)
                 return _outcome(request, 503, [issue], {"Retry-After": "5"})
+            except HTTPException:
+                raise
+            except Exception as error:
+                # Our own mistake. Its text and the values around it may be a patient's: its kind and place are enough to find it.
+                log.error("internal error: %s at %s", type(error).__name__, _where(error))
+                return _outcome(request, 500, [Issue.of(Severity.FATAL, IssueCode.INTERNAL, what=type(error).__name__)])
 
         return answer
 
@@ -127,11 +136,6 @@ class _Site:
         else:
             issue = Issue.of(Severity.ERROR, IssueCode.FHIR_NOT_FOUND, what="address")
         return _outcome(request, status, [issue], headers)
-
-    async def failed(self, request: Request, error: Exception) -> Response:
-        """Our own mistake: its kind is told, nothing of its text, which may hold a patient's data."""
-        issue = Issue.of(Severity.FATAL, IssueCode.INTERNAL, what=type(error).__name__)
-        return _outcome(request, 500, [issue])
 
     # --- handlers
 
@@ -211,6 +215,14 @@ class _Site:
 
     def _base(self, request: Request) -> str:
         return (self.settings.base_url or str(request.base_url)).rstrip("/")
+
+
+def _where(error: BaseException) -> str:
+    """File and line where an error was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace is not None else "?"
 
 
 # --- answers

@@ -15,6 +15,7 @@ from connector.cda.shape import SHAPE as CDA_SHAPE
 from connector.exchange.model import Exchange
 from connector.fhir import bundle as fhir_bundle
 from connector.fhir import codec as fhir_codec
+from connector.fhir import incoming as fhir_incoming
 from connector.fhir.shape import FhirShape
 from connector.hl7 import codec as hl7_codec
 from connector.hl7.message import Message
@@ -108,7 +109,7 @@ FORMATS: Mapping[str, Format] = {
     for format_ in (
         Format("hl7", "x-application/hl7-v2+er7", _HL7, hl7_codec.parse, hl7_codec.serialise, _hl7_claim, _hl7_target),
         Format(
-            "fhir", "application/fhir+json", _FHIR, fhir_codec.load, fhir_codec.dump, lambda _: Claim("Bundle"), lambda _: Claim("Bundle"),
+            "fhir", "application/fhir+json", _FHIR, fhir_incoming.parse, fhir_codec.dump, lambda _: Claim("Bundle"), lambda _: Claim("Bundle"),
             fhir_bundle.take_apart, fhir_bundle.assemble,
         ),
         Format("cda", "text/xml", CDA_SHAPE, _cda_parse, lambda tree: bytes(tree.raw), lambda _: Claim("ClinicalDocument"), lambda _: Claim("ClinicalDocument")),
