@@ -46,7 +46,7 @@ class ReceiverStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs and what waits. `deliveries`: open, parked and rejected ones by destination and state; ages in seconds."""
+    """What runs and what waits. `messages`: those that need a verdict or a person, by state; `deliveries`: open, parked and rejected ones by destination and state; ages in seconds."""
 
     version: str
     environment: str

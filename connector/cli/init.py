@@ -49,7 +49,10 @@ def init(
         with target.open("xb") as file:
             file.write(content)
     _update(terminal, folder)
-    terminal.result({"folder": str(folder), "files": sorted(made)}, lambda: _told(terminal, folder, sorted(made)))
+    paths = sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and ".git/" not in str(path)
+    )
+    terminal.result({"folder": str(folder), "files": paths}, lambda: _told(terminal, folder, paths))
 
 
 def _update(terminal: Terminal, folder: Path) -> None:

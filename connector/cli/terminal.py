@@ -14,7 +14,9 @@ import msgspec
 
 from connector.cli.texts import translate
 
-__all__ = ["Refused", "Terminal"]
+__all__ = ["Refused", "Terminal", "plain", "visible"]
+
+_WIDE = 200
 
 
 class Refused(Exception):
@@ -61,17 +63,20 @@ class Terminal(msgspec.Struct):
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
         """A table; long cells are folded, control characters are shown as symbols."""
-        from rich.console import Console  # 20 ms that only those who draw pay
+        from rich import box  # 20 ms that only those who draw pay
+        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False)
+        drawn = Table(
+            title=title or None, title_justify="left", header_style="bold", pad_edge=False, box=box.SIMPLE_HEAD
+        )
         for column in columns:
             drawn.add_column(self.text(column), overflow="fold")
         for row in rows:
             drawn.add_row(*(Text(visible(cell)) for cell in row))
-        console = Console(highlight=False)
-        console.print(drawn)
+        # A file or a pipe has no width to fold to.
+        Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(drawn)
 
     def refuse(self, reasons: Iterable[str], details: Any = None) -> NoReturn:
         """End with exit code 1 and the reasons."""

@@ -20,12 +20,18 @@ def exposition(status: Status) -> str:
         [({"version": status.version, "environment": status.environment, "mappings": status.mappings}, 1)],
     )
     _family(lines, "connector_up_seconds", "gauge", "Seconds since the start.", [({}, status.up_seconds)])
-    _family(lines, "connector_messages", "gauge", "Messages in the journal by state.", _by("state", status.messages))
+    _family(
+        lines,
+        "connector_messages",
+        "gauge",
+        "Messages that need a verdict (received) or a person (parked).",
+        _by("state", status.messages),
+    )
     _family(
         lines,
         "connector_deliveries",
         "gauge",
-        "Deliveries in the journal by destination and state.",
+        "Deliveries that wait, were rejected or are parked, by destination and state.",
         [
             ({"destination": name, "state": state}, count)
             for name, states in status.deliveries.items()

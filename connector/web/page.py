@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -29,6 +29,7 @@ _FRENCH = {
     "production": "production",
     "site": "site",
     "running for": "en marche depuis",
+    "running": "en marche",
     "mappings": "correspondances",
     "Receivers": "Ce qui écoute",
     "Destinations": "Destinations",
@@ -40,10 +41,17 @@ _FRENCH = {
     "not listening": "n'écoute pas",
     "waiting": "en attente",
     "oldest": "plus ancien",
-    "accepted": "acceptés",
-    "rejected": "refusés",
+    "accepted": "accepté",
+    "rejected": "refusé",
     "parked": "à décider",
-    "Messages in the journal": "Messages du journal",
+    "queued": "en file",
+    "claimed": "pris",
+    "sent": "parti",
+    "failed": "échoué, à relancer",
+    "cancelled": "annulé",
+    "halted": "arrêtée",
+    "Messages that need a verdict or a person": "Messages qui attendent un verdict ou une personne",
+    "none": "aucun",
     "count": "nombre",
     "Last messages": "Derniers messages",
     "none yet": "aucun pour l'instant",
@@ -81,10 +89,11 @@ def render(status: Status, messages: Sequence[Mapping[str, Any]], language: str)
         ],
     )
     destinations = _table(
-        [t("name"), t("kind"), t("waiting"), t("oldest"), t("accepted"), t("rejected"), t("parked")],
-        [_destination(name, kind, status) for name, kind in status.destinations.items()],
+        [t("name"), t("kind"), t("state"), t("waiting"), t("oldest"), t("rejected"), t("parked")],
+        [_destination(name, kind, status, t) for name, kind in status.destinations.items()],
     )
-    counts = _table([t("state"), t("count")], [[t(state), str(count)] for state, count in status.messages.items()])
+    attention = [[t(state), str(count)] for state, count in status.messages.items()]
+    counts = _table([t("state"), t("count")], attention) if attention else f"<p>{t('none')}</p>"
     rows = [_message(message, t) for message in messages]
     last = (
         _table([t("received"), t("type"), t("MSH-10"), t("state"), t("deliveries")], rows)
@@ -100,7 +109,7 @@ def render(status: Status, messages: Sequence[Mapping[str, Any]], language: str)
         heading,
         f"<h2>{t('Receivers')}</h2>{receivers}",
         f"<h2>{t('Destinations')}</h2>{destinations}",
-        f"<h2>{t('Messages in the journal')}</h2>{counts}",
+        f"<h2>{t('Messages that need a verdict or a person')}</h2>{counts}",
         f"<h2>{t('Last messages')}</h2>{last}",
         f"<h2>{t('Look further')}</h2><p>"
         + " · ".join(f'<a href="{where}">{t(text)}</a>' for where, text in links)
@@ -112,15 +121,16 @@ def render(status: Status, messages: Sequence[Mapping[str, Any]], language: str)
     )
 
 
-def _destination(name: str, kind: str, status: Status) -> list[str]:
+def _destination(name: str, kind: str, status: Status, t: Callable[[str], str]) -> list[str]:
     states = status.deliveries.get(name, {})
     waiting = sum(states.get(state, 0) for state in _WAITING)
     oldest = status.oldest_waiting.get(name)
-    numbers = [str(states.get(state, 0)) for state in ("accepted", "rejected", "parked")]
-    return [escape(name), escape(kind), str(waiting), _age(oldest) if oldest is not None else "", *numbers]
+    numbers = [str(states.get(state, 0)) for state in ("rejected", "parked")]
+    running = t("halted" if name in status.paused else "running")
+    return [escape(name), escape(kind), running, str(waiting), _age(oldest) if oldest is not None else "", *numbers]
 
 
-def _message(message: Mapping[str, Any], t: Any) -> list[str]:
+def _message(message: Mapping[str, Any], t: Callable[[str], str]) -> list[str]:
     link = f'<a href="/api/messages/{int(message["message_id"])}">{escape(str(message["received_at"]))}</a>'
     deliveries = ", ".join(f"{escape(name)}: {t(state)}" for name, state in message.get("deliveries", {}).items())
     return [
