@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -43,6 +44,7 @@ class Reception:
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="judge")
         self._pending: dict[int, asyncio.Task[Answer]] = {}
+        self._notes: set[asyncio.Task[None]] = set()
 
     async def __call__(self, inbound: Inbound) -> Answer:
         """Never raises for what a message holds: whatever comes is kept and answered, or answered with "send it again"."""
@@ -74,6 +76,7 @@ class Reception:
 
     async def stop(self, grace: float = 10.0) -> None:
         """Wait for verdicts in hand, at most `grace` seconds; the others are reached after the next start."""
+        await asyncio.gather(*self._notes, return_exceptions=True)
         if self._pending:
             _, late = await asyncio.wait(list(self._pending.values()), timeout=grace)
             for task in late:
@@ -103,7 +106,7 @@ class Reception:
             return await self._conflict(inbound, digest, conflict.message_id)
         if recorded.duplicate:
             return self._again(recorded)
-        return Answer(messages=entry.answers, message_id=recorded.message_id)
+        return self._answer(recorded.message_id, entry.answers)
 
     async def _answer_first(self, inbound: Inbound, digest: str) -> Answer:
         """Enhanced mode and large messages: the raw bytes are safe, CA (or AA) leaves, the verdict follows."""
@@ -122,13 +125,23 @@ class Reception:
         entry = self._guarded(inbound, digest, lambda now: self._judge.duplicate(inbound, digest, now, earlier))
         entry = msgspec.structs.replace(entry, conflicts_with=earlier, deliveries=())
         recorded = await self._journal.record(entry)
-        return Answer(messages=entry.answers, message_id=recorded.message_id)
+        return self._answer(recorded.message_id, entry.answers)
 
     def _again(self, earlier: Recorded) -> Answer:
         """The stored answer; when the verdict is still to come, this connection hears it too."""
         pending = self._pending.get(earlier.message_id)
         later = asyncio.shield(pending) if pending is not None else None
-        return Answer(messages=earlier.answers, message_id=earlier.message_id, later=later)
+        return self._answer(earlier.message_id, earlier.answers, later)
+
+    def _answer(self, message_id: int, messages: tuple[bytes, ...], later: Awaitable[Answer] | None = None) -> Answer:
+        """With the note that the receiver makes: the answer was written, or the sender was gone."""
+        told = partial(self._note, message_id) if messages else None
+        return Answer(messages=messages, message_id=message_id, later=later, told=told)
+
+    def _note(self, message_id: int, told: bool) -> None:
+        task = asyncio.ensure_future(self._journal.answered(message_id, told))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
 
     def _defer(self, message_id: int, inbound: Inbound, digest: str) -> asyncio.Task[Answer]:
         task = asyncio.create_task(self._settle(message_id, inbound, digest), name=f"verdict-{message_id}")
@@ -142,7 +155,7 @@ class Reception:
         while True:
             try:
                 owed = await self._journal.settle_verdict(message_id, entry)
-                return Answer(messages=owed, message_id=message_id)
+                return self._answer(message_id, owed)
             except JournalUnavailable:
                 # The message is safe as RECEIVED; its verdict is only not noted yet.
                 await asyncio.sleep(_AGAIN[min(tries, len(_AGAIN) - 1)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -28,11 +28,13 @@ class Reading:
         self._recording = recording
         self._now = now
         self._pooled: Any = None
+        self._asked: list[tuple[str, asyncio.Future[Sequence[Earlier]]]] = []
+        self._asking: asyncio.Task[None] | None = None
 
     async def earlier(self, identity: str) -> Sequence[Earlier]:
         """Earlier messages of the identity within the window."""
         if not self._database.lite:
-            return await asyncio.to_thread(self._ask, identity)
+            return await self._together(identity)
         if self._pooled is None:
             self._pooled = self._database.engine.raw_connection()
         cursor = self._pooled.driver_connection.cursor()
@@ -48,12 +50,34 @@ class Reading:
             self._pooled.close()
             self._pooled = None
 
-    def _ask(self, identity: str) -> Sequence[Earlier]:
+    async def _together(self, identity: str) -> Sequence[Earlier]:
+        """One question for all who ask while the last one is being answered."""
+        future: asyncio.Future[Sequence[Earlier]] = asyncio.get_running_loop().create_future()
+        self._asked.append((identity, future))
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._answer_all())
+        return await future
+
+    async def _answer_all(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, []
+            try:
+                found = await asyncio.to_thread(self._ask, sorted({identity for identity, _ in asked}))
+            except Exception as error:
+                for _, future in asked:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for identity, future in asked:
+                if not future.done():
+                    future.set_result(found.get(identity, ()))
+
+    def _ask(self, identities: Sequence[str]) -> Mapping[str, Sequence[Earlier]]:
         connection = self._database.engine.raw_connection()
         try:
-            found = self._recording.earlier(cast("Cursor", connection.cursor()), [identity], self._now())
+            found = self._recording.earlier(cast("Cursor", connection.cursor()), identities, self._now())
             connection.rollback()
-            return found.get(identity, ())
+            return found
         finally:
             connection.close()
 

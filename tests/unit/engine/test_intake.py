@@ -48,6 +48,21 @@ def test_an_understood_message_is_answered_when_it_is_durable(tmp_path):
     asyncio.run(case())
 
 
+def test_whether_the_answer_was_written_is_noted(tmp_path):
+    async def case():
+        async with opened(tmp_path / "j.db") as journal:
+            intake = Reception(journal, TinyJudge(), SystemClock())
+            (await intake(inbound(1))).told(True)
+            (await intake(inbound(2))).told(False)
+            assert (await intake(inbound(3))).told is not None
+            (await (await intake(inbound(4, "defer"))).later).told(True)
+            await intake.stop()
+        async with opened(tmp_path / "j.db") as journal:
+            assert [row.answer for row in journal.search.list_messages()] == ["told", "pending", "untold", "told"]
+
+    asyncio.run(case())
+
+
 def test_a_repetition_gets_the_stored_answer_without_being_judged(tmp_path):
     class Counting(TinyJudge):
         judged = 0
