@@ -31,9 +31,6 @@ BY = "connector/fhir/bundle.py"
 FR_CORE = "https://hl7.fr/ig/fhir/core/StructureDefinition/"
 FR_PATIENT = FR_CORE + "fr-core-patient"
 FR_PATIENT_INS = FR_CORE + "fr-core-patient-ins"
-#: Exchange words of a document's status → DocumentReference.status (R4 document-reference-status).
-STATUS = {"deletion": "entered-in-error", "superseded": "superseded"}
-_WORDS = {code: word for word, code in STATUS.items()}
 _VISIBILITY = frozenset(VISIBILITY)
 _UNKNOWN_CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"}
 _ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
@@ -50,7 +47,7 @@ def assemble(tree: Resource, exchange: Exchange, run: Run) -> Resource:
 def take_apart(resource: Resource, run: Run) -> Resource:
     """A Bundle (or one resource with its contained ones) as the linked tree that mappings read.
 
-    What FHIR says on each document is gathered: the operation and the visibility under `Submission`, the status in the Exchange's words.
+    What FHIR says on each document is gathered: the operation and the visibility under `Submission`.
     Two Patients are an ERROR: what belongs to whom could not be said.
     """
     tree = link(resource, run)
@@ -78,14 +75,14 @@ def _encounters(tree: Resource, documents: Iterable[Resource]) -> Iterable[Resou
 
 
 def _gather(document: Resource, submission: Resource) -> None:
-    """The status in the Exchange's words; operation and visibility to the submission; the reference's date as the document's when alone."""
+    """The status in the words of terminology/reference-status.csv; operation and visibility to the submission; the reference's date as the document's when alone."""
     replaces = any(each.get("code") == "replaces" for each in document.get("relatesTo", ()))
-    status = _WORDS.get(document.get("status", ""), "replacement" if replaces else "final")
-    if document.get("docStatus") == "preliminary" and status == "final":
-        del document["docStatus"]
-        status = "preliminary"
-    document["status"] = status
-    intent = "delete" if status == "deletion" else "replace" if replaces else "submit"
+    status = document.get("status")
+    if status == "current" and document.get("docStatus") == "preliminary":
+        document["status"] = document.pop("docStatus")
+    elif status == "current" and replaces:
+        document["status"] = "replacement"
+    intent = "delete" if status == "entered-in-error" else "replace" if replaces else "submit"
     if submission.get("intent") in (None, "submit"):
         submission["intent"] = intent
     labels = []
@@ -265,9 +262,9 @@ class _Assembly:
         document = self.exchange.documents[number - 1] if number <= len(self.exchange.documents) else Document()
         flat = self._flat(node, place)
         identity = self._identity("document", document_key(document), path, place, str(number))
-        flat["status"] = STATUS.get(document.status or "", "current")
         if self.exchange.intent == "delete":
             flat["status"] = "entered-in-error"
+        flat.setdefault("status", "current")
         if document.status == "preliminary":
             flat["docStatus"] = "preliminary"
         self._date(flat, document, place, path)

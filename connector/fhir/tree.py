@@ -56,11 +56,12 @@ def _prune_list(items: list[Any], nothing: frozenset[str]) -> bool:
 
 
 def copied(node: Any, place: str, make: Callable[[str, tuple[str, ...]], str], places: dict[int, str]) -> Any:
+    """A deep copy whose texts are made by `make` with their place; a text made empty is left out. `places` takes each node's by its id."""
     if isinstance(node, dict):
         made: Node = {}
         places[id(made)] = place
         for key, value in node.items():
-            if key == "resourceType":
+            if _notation(key, value):
                 made[key] = value
                 continue
             child = copied(value, _below(place, key, value), make, places)
@@ -75,6 +76,11 @@ def copied(node: Any, place: str, make: Callable[[str, tuple[str, ...]], str], p
     return node
 
 
+def _notation(key: str, value: Any) -> bool:
+    """What says how to read its neighbours and nothing of its own: a resource's type, the system of an identifier that is a URI."""
+    return key == "resourceType" or (key == "system" and value == "urn:ietf:rfc:3986")
+
+
 def _below(place: str, key: str, value: Any) -> str:
     if key == TARGET:
         return f"{place}->{value['resourceType']}"
@@ -84,9 +90,10 @@ def _below(place: str, key: str, value: Any) -> str:
 
 
 def leaves_of(node: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Every filled leaf with its place, references unfolded."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key != "resourceType":
+            if not _notation(key, value):
                 yield from leaves_of(value, _below(place, key, value))
     elif isinstance(node, list):
         for number, item in enumerate(node, 1):
