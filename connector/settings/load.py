@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from connector.settings.library import shipped
 from connector.settings.models import DestinationSettings, Model, ReceiverSettings, Settings
 from connector.settings.references import literal_secrets
 from connector.settings.strict import Located, StrictYamlError, strict_yaml
@@ -137,8 +138,10 @@ def _rooted(data: dict[str, Any], base: Path, receivers: Kinds, destinations: Ki
         if isinstance(rooted.get(name, "var" if name == "data" else None), str):
             rooted[name] = (base / str(rooted.get(name, "var"))).absolute()
     for name in ("mappings", "terminology"):
-        if name not in rooted and (base / name).is_dir():
-            rooted[name] = (base / name).absolute()
+        beside = (base / name).absolute()
+        # In a checkout the product's own folders are no overlay of themselves.
+        if name not in rooted and beside.is_dir() and beside != shipped(name):
+            rooted[name] = beside
     return rooted
 
 
