@@ -105,30 +105,36 @@ def flag_settings(
     insecure: str | None = None,
     site: str = "default",
 ) -> Settings:
-    """Settings of flags. Refuses with every mistake; the environment (`CONNECTOR_*`) still prevails."""
+    """Settings of flags. What is not given may come from the environment (`CONNECTOR_*`). Refuses with every mistake."""
     from connector.app import endpoint_models
     from connector.cli.addresses import address
     from connector.settings import SettingsErrors, settings_from
 
     reason = {"insecure": insecure} if insecure else {}
-    folder = data or Path("var")
-    values: dict[str, Any] = {"site": site, "environment": environment, "data": str(folder)}
     host, port = address(mllp or "2575", "--mllp")
-    values["receivers"] = [{"kind": "mllp", "host": host, "port": port, **reason}]
-    destinations = {
-        name: target for number, each in enumerate(to, 1) for name, target in [_destination(each, number, len(to))]
-    }
-    values["destinations"] = destinations or {
-        "documents": {"kind": "folder", "path": str(folder / "documents")},
-        "fhir": {"kind": "fhir", "store": "local"},
-    }
-    host, port = address(http or "0", "--http")
+    firm: dict[str, Any] = {"receivers": [{"kind": "mllp", "host": host, "port": port, **reason}]}
+    named = [_destination(each, number, len(to)) for number, each in enumerate(to, 1)]
+    if named:
+        firm["destinations"] = dict(named)
+    if data is not None:
+        firm["data"] = str(data)
+    if http is not None:
+        host, port = address(http, "--http")
+        firm["http"] = {"host": host, "port": port, **reason}
+    values: dict[str, Any] = {"site": site, "environment": environment, "http": {"port": 0, **reason}}
+    if not named:
+        folder = str((data or Path("var")) / "documents")
+        firm["destinations"] = {
+            "documents": {"kind": "folder", "path": folder},
+            "fhir": {"kind": "fhir", "store": "local"},
+        }
     # The official samples say P with a test identity (ADR 0012): where nobody wrote settings, that is a warning.
     values["rules"] = {"processing_id": "tolerant" if environment == "test" else "strict"}
-    values["http"] = {"host": host, "port": port, **reason}
     kinds = endpoint_models()
     try:
-        return settings_from(values, Path.cwd(), receivers=kinds["receivers"], destinations=kinds["destinations"])
+        return settings_from(
+            values, Path.cwd(), firm=firm, receivers=kinds["receivers"], destinations=kinds["destinations"]
+        )
     except SettingsErrors as errors:
         terminal.refuse([str(error) for error in errors.errors])
 

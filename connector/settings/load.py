@@ -71,12 +71,16 @@ def settings_from(
     data: Mapping[str, Any],
     base: Path,
     *,
+    firm: Mapping[str, Any] | None = None,
     receivers: Kinds | None = None,
     destinations: Kinds | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Settings from data at hand (the flags of a command). Raises SettingsErrors."""
-    return _settings(Located(dict(data), {}), "flags", base, receivers, destinations, environ)
+    """Settings from data at hand: `data` are defaults that the environment overrides, `firm` (flags of a command) prevails over both.
+
+    Raises SettingsErrors.
+    """
+    return _settings(Located(dict(data), {}), "flags", base, receivers, destinations, environ, firm or {})
 
 
 def _settings(
@@ -86,12 +90,16 @@ def _settings(
     receivers: Kinds | None,
     destinations: Kinds | None,
     environ: Mapping[str, str] | None,
+    firm: Mapping[str, Any] | None = None,
 ) -> Settings:
     report = _Report(located, source)
     for place in literal_secrets(located.data):
         report.add(place, _LITERAL)
     data = dict(located.data)
     _lay_environment(data, os.environ if environ is None else environ, report)  # noqa: TID251 - the one reader
+    for name, value in (firm or {}).items():
+        old = data.get(name)
+        data[name] = {**old, **value} if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(_rooted(data, base, receivers or {}, destinations or {}))

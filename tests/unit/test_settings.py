@@ -218,6 +218,15 @@ def test_settings_of_flags_say_flags(tmp_path: Path) -> None:
         settings_from({"environment": "test"}, tmp_path, environ={})
 
 
+def test_flags_prevail_over_the_environment_and_it_over_defaults(tmp_path: Path) -> None:
+    environ = {"CONNECTOR_DATA": "/env", "CONNECTOR_HTTP_PORT": "81", "CONNECTOR_LANGUAGE": "en"}
+    defaults = {"site": "s", "environment": "test", "language": "fr", "http": {"port": "1", "enabled": "false"}}
+    firm = {"data": "flag", "http": {"port": "82"}}
+    settings = settings_from(defaults, tmp_path, firm=firm, environ=environ)
+    assert (settings.data, settings.http.port, settings.language) == (tmp_path / "flag", 82, "en")
+    assert settings.http.enabled is False
+
+
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsErrors, match="cannot be read"):
         load_settings(tmp_path / "absent.yaml", environ={})
