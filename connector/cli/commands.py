@@ -83,7 +83,7 @@ def global_options(arguments: list[str]) -> tuple[Terminal, list[str]]:
 def _language() -> str:
     # The language of the person at the terminal, not a setting of the site.
     names = ("CONNECTOR_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
-    said = next((value for name in names if (value := os.environ.get(name))), "")  # noqa: TID251
+    said = next((value for name in names if (value := os.environ.get(name))), "")  # noqa: TID251 - the language is asked before settings are read
     return "fr" if said.lower().startswith("fr") else "en"
 
 

@@ -8,13 +8,11 @@ from typing import Annotated
 
 import typer
 
+from connector.cli.inputs import FormatOption, check_format, issue_lines, read_input
 from connector.cli.site import SettingsOption, load_site
 from connector.cli.terminal import Terminal
 
-__all__ = ["FormatOption", "issue_lines", "read_input", "register"]
-
-FORMATS = ("fhir", "hl7", "cda", "exchange")
-FormatOption = Annotated[str, typer.Option("--to", metavar="fhir|hl7|cda|exchange", help="Format to make.")]
+__all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,36 +59,6 @@ def convert(
 
         draw_trace(terminal, bench.explain(raw, to, origin), stream=sys.stderr)
     _write(terminal, made.value, output)
-
-
-def check_format(name: str) -> None:
-    """A usage error for a word that is no format."""
-    if name not in FORMATS:
-        raise typer.BadParameter(", ".join(FORMATS), param_hint="--to")
-
-
-def read_input(source: Path) -> bytes:
-    """The bytes of a file, or of the standard input for `-`."""
-    if str(source) == "-":
-        return sys.stdin.buffer.read()
-    if not source.is_file():
-        raise typer.BadParameter(f"{source} is not a file", param_hint="IN")
-    return source.read_bytes()
-
-
-def issue_lines(terminal: Terminal, issues: object) -> list[str]:
-    """One line an issue: severity, code, place, sentence, rule."""
-    from connector.issues import Issue
-
-    lines = []
-    for issue in issues if isinstance(issues, tuple | list) else ():
-        assert isinstance(issue, Issue)  # noqa: S101 - what outcomes hold
-        rule = f"  [{issue.place.rule}]" if issue.place.rule else ""
-        severity = terminal.text(issue.severity.name.lower())
-        lines.append(
-            f"{severity} {issue.code} {issue.place.path}: {issue.text(terminal.language)}{rule}".replace("  :", ":")
-        )
-    return lines
 
 
 def _write(terminal: Terminal, value: bytes, output: Path | None) -> None:

@@ -65,7 +65,7 @@ def _python(_: Settings) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield "ok", "Python", "{version}", {"version": version}
     try:
-        import uvloop  # noqa: F401
+        import uvloop  # noqa: F401 - only whether it can be imported
     except ImportError:
         yield "warning", "Python", "uvloop is not installed: network throughput is about a third lower", {}
 

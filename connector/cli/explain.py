@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from connector.cli.convert import FormatOption, check_format, issue_lines, read_input
+from connector.cli.inputs import FormatOption, check_format, issue_lines, read_input
 from connector.cli.site import SettingsOption, load_site
 from connector.cli.terminal import Terminal
 

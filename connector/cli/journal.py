@@ -133,7 +133,7 @@ def _part(terminal: Terminal, records: Records, number: int, part: str, shown: A
 
 
 def _show(terminal: Terminal, shown: Any) -> None:
-    from connector.cli.convert import issue_lines
+    from connector.cli.inputs import issue_lines
 
     message = shown.message
     facts = (

@@ -33,7 +33,7 @@ def validate(
 ) -> None:
     """Exit code 1 when one file has an error."""
     from connector.app import Workbench
-    from connector.cli.convert import issue_lines, read_input
+    from connector.cli.inputs import issue_lines, read_input
     from connector.issues import Severity, worst
 
     terminal: Terminal = ctx.obj

@@ -109,6 +109,7 @@ def _separators(field: bytes, msh2: bytes) -> Separators:
 
 
 def decoded(raw: bytes, codec: str | None) -> str:
+    """Bytes of a header as text; what is not of the character set is read as ISO 8859-1."""
     try:
         return raw.decode(codec or "utf-8")
     except ValueError:

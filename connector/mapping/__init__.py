@@ -1,0 +1,1 @@
+"""The two-way mapping language; it knows no format."""

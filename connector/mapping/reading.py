@@ -20,10 +20,11 @@ Node = dict[str, Any]
 ReadRule = Callable[[Any, Node, Run], None]
 
 
-def when(part: Part, rule: ReadRule) -> ReadRule:
+def when(part: Part, rule: ReadRule, probe: Probe | None = None) -> ReadRule:
+    """The rule under its condition `when`, asked of the source."""
     if part.condition is None:
         return rule
-    holds = part.condition.holds
+    holds = part.condition.holds if probe is None else probe.holds(part, part.condition)
 
     def read(node: Any, into: Node, run: Run) -> None:
         if holds(node):
@@ -33,6 +34,7 @@ def when(part: Part, rule: ReadRule) -> ReadRule:
 
 
 def reader(part: Part, inner: Any, probe: Probe | None) -> ReadRule:
+    """The closure that reads one part of a rule: compares a constant, or finds, converts and puts. `probe` watches it for `explain`."""
     path = part.format_end
     get = path.get if probe is None else probe.get(part, path.get)
     if part.exchange is None:
@@ -220,6 +222,7 @@ def constant_reader(part: Part, probe: Probe | None) -> ReadRule:
 
 
 def default_reader(part: Part, probe: Probe | None) -> ReadRule:
+    """Puts the default where no rule read a value and the sender erased none."""
     put = putter(part.exchange_end) if probe is None else probe.put(part, putter(part.exchange_end))
     values, value, end = part.exchange_end.values(), part.constant, part.rule.exchange
 

@@ -16,6 +16,7 @@ WriteRule = Callable[[Any, Any, Run], None]
 
 
 def when(part: Part, rule: WriteRule) -> WriteRule:
+    """The rule under its condition `when`, asked of the Exchange."""
     if part.condition is None:
         return rule
     holds = part.condition.holds
@@ -28,6 +29,7 @@ def when(part: Part, rule: WriteRule) -> WriteRule:
 
 
 def writer(part: Part, inner: Any, probe: Probe | None) -> WriteRule:
+    """The closure that writes one part of a rule: a constant, a value, or by another mapping. `probe` watches it for `explain`."""
     place = _placer(part)
     if part.exchange is None:
         return _write_constant(part, place)

@@ -1,0 +1,1 @@
+"""Composes the formats: translate, explain, route, judge. Pure."""

@@ -1,0 +1,1 @@
+"""One store is journal, queue and index; nothing above it sees SQL."""

@@ -113,7 +113,7 @@ class Bodies:
         whole = self._raw(connection, digest, raw)
         if exchange is None:
             return Body(whole, None)
-        read: Callable[[str], bytes] = lambda wanted: self._content(connection, wanted)  # noqa: E731
+        read: Callable[[str], bytes] = lambda wanted: self._content(connection, wanted)  # noqa: E731 - bound to the connection in hand
         return Body(whole, attach(whole, _exchange(exchange), _parts(parts), read))
 
     def _content(self, connection: sa.Connection, digest: str) -> bytes:

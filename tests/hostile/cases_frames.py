@@ -185,7 +185,6 @@ async def a15(c: Connector) -> None:
 @case(
     "A15",
     "the journal knows that the answer was not heard",
-    pending="the reception does not note whether an answer was told",
 )
 async def a15_untold(c: Connector) -> None:
     peer = await c.connect()
