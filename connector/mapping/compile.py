@@ -154,13 +154,13 @@ def _close(mapping: Mapping, parts: tuple[Part, ...], inner: Callable[[Part], An
         if part.reads:
             part.earlier = first.setdefault(part.rule.exchange or part.rule.place, part.rule.place)
             if part.path is None:
-                fills.append(reading.when(part, reading.constant_reader(part, probe)))
+                fills.append(reading.when(part, reading.constant_reader(part, probe), probe))
                 if part.writes:
                     writes.append(writing.when(part, writing.constant_tester(part, probe)))
                 continue
-            reads.append(reading.when(part, reading.reader(part, inner(part), probe)))
+            reads.append(reading.when(part, reading.reader(part, inner(part), probe), probe))
             if part.rule.default is not None:
-                fills.append(reading.when(part, reading.default_reader(part, probe)))
+                fills.append(reading.when(part, reading.default_reader(part, probe), probe))
         if part.writes and part.path is not None:
             writes.append(writing.when(part, writing.writer(part, inner(part), probe)))
     mapping.reads, mapping.fills, mapping.writes = tuple(reads), tuple(fills), tuple(writes)

@@ -16,6 +16,7 @@ from connector.mapping.part import Part
 from connector.mapping.put import Put
 from connector.mapping.trace import Decision, Origin, Trace
 from connector.mapping.vary import changed, variants
+from connector.mapping.when import Check, Condition
 
 __all__ = ["explain_read"]
 
@@ -70,11 +71,26 @@ class _ReadProbe:
         self.checks: dict[str, list[str]] = {}
         self.deciding: dict[int, list[tuple[Any, Tested]]] = {}
         self.in_hand: dict[int, tuple[dict[str, Places], str | None, Tested]] = {}
+        self.conditions: dict[int, Tested] = {}  # what held for a rule without an end in the format
         self.absorbed: list[tuple[Node, Node]] = []
 
     def check(self, part: Part, found: Places) -> None:
         for place in found:
             self.checks.setdefault(place, []).append(part.rule.place)
+
+    def holds(self, part: Part, condition: Condition) -> Check:
+        """What a condition read decides about what the rule puts; where it does not hold, that is all that the leaf was read for."""
+
+        def watched(node: Any) -> bool:
+            read = frozenset().union(*(places(value) for get in condition.reads for value in get(node)))
+            held = condition.holds(node)
+            if held:
+                self.conditions[id(part)] = frozenset((place, part.rule.when or "") for place in read)
+            else:
+                self.check(part, read)
+            return held
+
+        return watched
 
     def get(self, part: Part, get: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
         def watched(node: Any) -> list[Any]:
@@ -134,7 +150,7 @@ class _ReadProbe:
                 self.nested(part, into, value, added)
                 return agreed
             by = "const" if part.rule.const is not None else "default"
-            sources, row, decides = self.in_hand.pop(id(part), ({}, None, frozenset()))
+            sources, row, decides = self.in_hand.pop(id(part), ({}, None, self.conditions.get(id(part), frozenset())))
             origins = {place: self.origin(part, place, sources, row, by) for place in added}
             if not added:
                 self.check(part, frozenset().union(*sources.values()))

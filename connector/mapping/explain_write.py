@@ -20,6 +20,7 @@ from connector.mapping.part import Part
 from connector.mapping.put import Put
 from connector.mapping.trace import Decision, Origin, Trace
 from connector.mapping.vary import changed, variants
+from connector.mapping.when import Check, Condition
 
 __all__ = ["explain_write"]
 
@@ -54,6 +55,9 @@ class _WriteProbe:
             bare = _INDEX.sub("", place)
             if end == "." or bare == end or bare.startswith(f"{end}."):
                 yield f"{prefix}.{place}" if prefix else place
+
+    def holds(self, part: Part, condition: Condition) -> Check:
+        return condition.holds
 
     def get(self, part: Part, get: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
         return get

@@ -8,12 +8,17 @@ from typing import Any, Protocol
 from connector.mapping.language import Run
 from connector.mapping.part import Part
 from connector.mapping.put import Put
+from connector.mapping.when import Check, Condition
 
 __all__ = ["Probe"]
 
 
 class Probe(Protocol):
     """What `explain` lays around the parts of each rule. Each method returns what the closure will call instead."""
+
+    def holds(self, part: Part, condition: Condition) -> Check:
+        """Around the condition of a rule that reads."""
+        ...
 
     def get(self, part: Part, get: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
         """Around reading the format's end."""

@@ -173,13 +173,14 @@ class Translator:
             run.report(Severity.ERROR, IssueCode.MAP_NOT_WRITABLE, expected=str(error))
             return Outcome(None, tuple(run.issues))
 
-    def write_tree(self, exchange: Exchange, form: Format, run: Run) -> Any:
-        """Exchange → tree, complete with what the format needs and no table can say; None when no mapping can."""
+    def write_tree(self, exchange: Exchange, form: Format, run: Run, mapping: Mapping | None = None) -> Any:
+        """Exchange → tree, complete with what the format needs and no table can say; None when no mapping can. `mapping`: this one."""
         if form.name == "hl7":
             exchange = self.complete_message(exchange, run)
-        mapping, refusal = self.mapping_for_writing(form, exchange)
         if mapping is None:
+            mapping, refusal = self.mapping_for_writing(form, exchange)
             run.issues += refusal
+        if mapping is None:
             return None
         tree = mapping.write(exchange, run)
         return form.assemble(tree, exchange, run) if form.assemble else tree
