@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import Enum
+from typing import Any
 
 from connector.engine.faults import place_of
 from connector.engine.pace import Pace
@@ -40,6 +41,24 @@ class Again(Enum):
 
     NEXT = "next"
     FETCH = "fetch"
+
+
+class _Noting:
+    """The acceptance that is being noted while the lane's next delivery is stamped: one commit for both. Nothing leaves before it is durable."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[bool] | None = None
+
+    async def begin(self, settling: Coroutine[Any, Any, bool]) -> None:
+        """Start noting; what is asked of the journal next comes after it, in the same transaction or a later one."""
+        self._task = asyncio.create_task(settling)
+        await asyncio.sleep(0)
+
+    async def noted(self) -> None:
+        """Wait until it is durable. Raises what noting met."""
+        if self._task is not None:
+            await self._task
+            self._task = None
 
 
 def _jitter() -> float:
@@ -167,27 +186,42 @@ class Worker:
 
     async def _lane(self, lane_id: int) -> bool:
         """Deliver what waits in the lane; returns whether it is still in hand."""
+        noting = _Noting()
+        try:
+            return await self._deliver(lane_id, noting)
+        finally:
+            await noting.noted()
+
+    async def _deliver(self, lane_id: int, noting: _Noting) -> bool:
         while not self._halted():
+            await noting.noted()  # else what was accepted last would be read as perhaps sent
             version, waiting = await self._journal.fetch(lane_id, _DEPTH)
             if version < 0:
                 return False
+            awake = len(waiting) == _DEPTH
             for number, claimed in enumerate(waiting):
                 if self._halted():
                     return True
-                receipt = await self._one(claimed, lane_id)
+                receipt = await self._one(claimed, lane_id, noting)
                 if receipt is None:
                     return True
-                if isinstance(receipt, Receipt):
-                    last = number + 1 == len(waiting) < _DEPTH
-                    if await self._settle(claimed, receipt, lane_id, version if last else None):
-                        return False
-                elif receipt is Again.FETCH:
+                if receipt is Again.FETCH:
                     if not self._journal.still_owner():
                         await asyncio.sleep(_AGAIN[0])
                         return True
                     break
+                if not isinstance(receipt, Receipt):
+                    continue
+                await noting.noted()
+                if awake or number + 1 < len(waiting):
+                    await noting.begin(self._settle(claimed, receipt, lane_id, None))
+                elif await self._settle(claimed, receipt, lane_id, version):
+                    return False
+                else:
+                    awake = True
             else:
-                if len(waiting) < _DEPTH and await self._journal.idle(lane_id, version):
+                await noting.noted()
+                if not awake and await self._journal.idle(lane_id, version):
                     return False
         return True
 
@@ -210,7 +244,7 @@ class Worker:
                 tries += 1
                 version = None
 
-    async def _one(self, claimed: Claimed, lane_id: int) -> Receipt | Again | None:
+    async def _one(self, claimed: Claimed, lane_id: int, noting: _Noting) -> Receipt | Again | None:
         """Deliver one: its Receipt; Again.NEXT when it was put aside; Again.FETCH when it is not ours to send; None when the lane must wait."""
         if claimed.in_flight and self._policy.ambiguous == "park":
             issue = Issue.of(Severity.ERROR, IssueCode.NO_ANSWER, what="interrupted while sending")
@@ -221,7 +255,9 @@ class Worker:
         async def before_send() -> None:
             nonlocal stamped
             # Again after the stamp is durable: a node that was frozen meanwhile must not send what another one now holds.
-            if not await self._journal.sending(claimed.delivery_id) or not self._journal.still_owner():
+            ours = await self._journal.sending(claimed.delivery_id)
+            await noting.noted()
+            if not ours or not self._journal.still_owner():
                 raise OwnershipLost
             stamped = True
 
