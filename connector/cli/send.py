@@ -53,13 +53,13 @@ def send(
     results: list[dict[str, Any]] = []
 
     async def run() -> None:
-        sending = send_messages(host, port, messages, timeout=timeout, tls=tls)
-        async for answered in sending:
-            file = files[len(results)]
-            results.append(_told(file, answered))
-            _print(terminal, results[-1])
-            if answered.trouble and not answered.acks:
-                break
+        while len(results) < len(messages):
+            # What got no answer ends its connection: a late answer must not be taken for the next message's.
+            async for answered in send_messages(host, port, messages[len(results) :], timeout=timeout, tls=tls):
+                results.append(_told(files[len(results)], answered))
+                _print(terminal, results[-1])
+                if answered.trouble and not answered.acks:
+                    break
 
     try:
         asyncio.run(run())

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["announce", "flag_settings", "register"]
 
+#: The official samples say P with a test identity, and some a CDA with one local number more than PID-3 (ADR 0012): where nobody
+#: wrote settings, that is a warning.
+_SAMPLES = {"processing_id": "tolerant", "patient_identifiers": "tolerant"}
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -85,7 +89,7 @@ def serve(
 def _defaults() -> dict[str, Any]:
     """Without settings and without flags: listen on loopback, file what comes in folders and in the own FHIR store."""
     return {
-        "rules": {"processing_id": "tolerant"},
+        "rules": _SAMPLES,
         "receivers": [{"kind": "mllp", "port": 2575}],
         "destinations": {
             "documents": {"kind": "folder", "path": "var/documents"},
@@ -128,8 +132,7 @@ def flag_settings(
             "documents": {"kind": "folder", "path": folder},
             "fhir": {"kind": "fhir", "store": "local"},
         }
-    # The official samples say P with a test identity (ADR 0012): where nobody wrote settings, that is a warning.
-    values["rules"] = {"processing_id": "tolerant" if environment == "test" else "strict"}
+    values["rules"] = _SAMPLES if environment == "test" else {}
     kinds = endpoint_models()
     try:
         return settings_from(
