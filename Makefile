@@ -33,7 +33,7 @@ format: ## format the code
 
 golden: ## write what the golden cases expect anew; then read the difference as if it were code
 	@sh .ci/environment $(VENV) dev
-	@$(BIN)/python -m pytest -q tests/golden --update-golden $(ARGS)
+	@$(BIN)/python -m pytest -q tests/golden tests/house/test_mapping_schema.py --update-golden $(ARGS)
 
 clean: ## remove the environment and what the demo wrote
 	@rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
