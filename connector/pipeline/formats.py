@@ -60,12 +60,16 @@ def _hl7_claim(message: Message) -> Claim:
 
 #: Intent → event of the MDM that says it (flow table of the volet, §1.10).
 _EVENTS = {"submit": "T02", "replace": "T10", "delete": "T04"}
+_OPERATIONS = frozenset(("MDM", event) for event in _EVENTS.values())
 
 
 def _hl7_target(exchange: Exchange) -> Claim:
-    """The message that says this Exchange: the type that it came in when there is one, else an MDM of the volet for a document."""
+    """The message that says this Exchange: the type that it came in when there is one, else an MDM of the volet for a document.
+
+    Among the three operations of the volet it is the intent that decides.
+    """
     envelope = exchange.envelope
-    if envelope is not None and envelope.type and envelope.type != "MDM":
+    if envelope is not None and envelope.type and (envelope.type, envelope.event) not in _OPERATIONS:
         return Claim(f"{envelope.type}^{envelope.event or ''}", envelope.version or "", envelope.profile or "")
     event = _EVENTS.get(exchange.intent or "")
     if event is None:

@@ -71,7 +71,7 @@ class Desk:
         )
 
     def judge(self, inbound: Inbound, digest: str, now: str) -> Entry:
-        """The whole verdict."""
+        """The whole verdict. A frame that is broken is not read: its bytes are only a part of what was meant."""
         context = self.context_at(now)
         if inbound.issues:
             return self._entry(inbound, digest, context, Reading(issues=inbound.issues))
@@ -133,18 +133,19 @@ class Desk:
             exchange=exchange,
             issues=reading.issues,
             mapping=f"{reading.mapping}@{self.translator.library.version}" if reading.mapping else "",
-            answers=self._answers(inbound, reading, context),
+            answers=self._answers(inbound, peeked, reading, context),
             deliveries=deliveries(subject, self.settings.routes) if accepted else (),
         )
 
-    def _answers(self, inbound: Inbound, reading: Reading, context: Context) -> tuple[bytes, ...]:
+    def _answers(self, inbound: Inbound, peeked: Peeked, reading: Reading, context: Context) -> tuple[bytes, ...]:
         if inbound.format != "hl7":
             return ()
-        stage: Stage = "application" if self.peek(inbound).defer and not inbound.issues else "both"
+        stage: Stage = "application" if peeked.defer and not inbound.issues else "both"
         return answers(read_header(inbound.raw), reading.issues, context, stage=stage, language=self.settings.language)
 
 
 def _state(reading: Reading) -> MessageState:
+    """TRANSLATED; PARKED what a person must read first; REFUSED what its sender can correct."""
     if reading.accepted:
         return MessageState.TRANSLATED
     serious = [issue.code for issue in reading.issues if issue.severity >= Severity.ERROR]

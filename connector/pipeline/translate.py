@@ -87,8 +87,9 @@ class Translator:
         claim = form.claim(tree.value)
         before = (*tree.issues, *(validate(tree.value) if format_name == "hl7" else ()))
         mapping, refusal = self.mapping_for(form, claim)
-        if mapping is None or any(issue.definition.condition in _OF_THE_HEADER for issue in before):
-            told = before if worst(before) >= Severity.ERROR else (*before, *refusal)
+        refused = any(i.severity >= Severity.ERROR and i.definition.condition in _OF_THE_HEADER for i in before)
+        if mapping is None or refused:
+            told = before if refused else (*before, *refusal)
             return Reading(issues=told, claim=claim, tree=tree.value, format=format_name)
         run = Run(context)
         whole = opened(form, mapping, tree.value, run)
@@ -206,6 +207,9 @@ class Translator:
         if envelope.sent_at is None:
             envelope = replace(envelope, sent_at=context.now)
             run.derived("envelope.sent_at", (), _OUT)
+        if envelope.recorded_at is None:  # EVN-2, which MDM and ADT require
+            envelope = replace(envelope, recorded_at=envelope.sent_at)
+            run.derived("envelope.recorded_at", ("envelope.sent_at",), _OUT)
         if envelope.sender is None:
             envelope = replace(envelope, sender=Identifier(value=context.site.upper()))
             run.derived("envelope.sender", (), _OUT)
