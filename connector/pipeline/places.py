@@ -21,6 +21,7 @@ _ENVELOPE = {
     "sender": "3", "sender_facility": "4", "receiver": "5", "receiver_facility": "6", "sent_at": "7", "type": "9", "event": "9.2",
     "control_id": "10", "processing": "11", "version": "12", "charset": "18", "profile": "21",
 }  # fmt: skip
+_ROLES = {"sender": "SB", "recipients": "RCT", "reply_to": "REPLY"}
 _TXA = {"created": "4", "id": "12", "replaces": "13", "signer": "22"}
 _DIRECTIVES = {
     "hidden_from_professionals": "MASQUE_PS", "hidden_from_patient": "INVISIBLE_PATIENT", "hidden_from_guardians": "INVISIBLE_REP_LEGAUX",
@@ -55,9 +56,7 @@ def _place(head: str, number: str | None, field: str | None, index: str | None, 
         return _document_place(int(number or 1), field, message)
     if head == "directives":
         return _observation(message, _DIRECTIVES.get(field or "", "")) if field else None
-    if head in ("sender", "recipients", "reply_to"):
-        return f"PRT[{number or 1}]"
-    return None
+    return _participation(message, _ROLES[head], int(number or 1)) if head in _ROLES else None
 
 
 def _document_place(number: int, field: str | None, message: Any) -> str:
@@ -72,9 +71,15 @@ def _document_place(number: int, field: str | None, message: Any) -> str:
     return "OBX"
 
 
-def _observation(message: Any, code: str) -> str | None:
+def _observation(message: Any, code: str) -> str:
     """The OBX of a directive; the segment's name alone when it is not there."""
     for position, obx in enumerate(message.all("OBX"), 1):
         if obx.text(3) == code:
             return f"OBX[{position}]-5"
-    return None
+    return "OBX"
+
+
+def _participation(message: Any, role: str, number: int) -> str:
+    """The PRT of the nth party in a role; the segment's name alone when it is not there."""
+    found = [position for position, prt in enumerate(message.all("PRT"), 1) if prt.text(4) == role]
+    return f"PRT[{found[number - 1]}]" if number <= len(found) else "PRT"
