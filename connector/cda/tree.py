@@ -24,7 +24,7 @@ NAMESPACES = {
     "xml": "http://www.w3.org/XML/1998/namespace",
 }
 
-_PIECE = 1 << 20
+_PIECE = 1 << 16  # a piece and what it decodes to stay in the cache
 _PAD = ord("=")
 _BLANKS = b" \t\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="

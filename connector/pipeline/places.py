@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import cached_property
 
-from msgspec.structs import replace
+from connector.hl7.message import Message, Segment
+from connector.issues import Issue, Place
 
-from connector.issues import Issue
+__all__ = ["MessagePlaces", "document_observations"]
 
-__all__ = ["at_message_places"]
+#: OBX-3.3 of an observation that says what is to be done with a document.
+META = "MetaDMPMSS"
 
 _PATH = re.compile(r"(?P<head>[a-z_]+)(?:\[(?P<number>\d+)\])?(?:\.(?P<field>[a-z_]+)(?:\[(?P<index>\d+)\])?)?")
 
@@ -31,55 +33,65 @@ _DIRECTIVES = {
 }  # fmt: skip
 
 
-def at_message_places(issue: Issue, message: Any) -> Issue:
-    """The issue with the message's own place; one whose path is no Exchange path stays as it is."""
-    path = issue.place.path
-    found = _PATH.match(path)
-    if found is None or not path[:1].islower():
-        return issue
-    place = _place(found["head"], found["number"], found["field"], found["index"], message)
-    if place is None:
-        return issue
-    inside = path[path.index("/") :] if "/" in path else ""
-    return replace(issue, place=replace(issue.place, path=place + inside))
+class MessagePlaces:
+    """The places of one message. What is looked for in it is found once, for all of its issues."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+    def of(self, issue: Issue) -> Issue:
+        """The issue with the message's own place; one whose path is no Exchange path stays as it is."""
+        path = issue.place.path
+        found = _PATH.match(path) if path[:1].islower() else None
+        place = self._place(found) if found is not None else None
+        if place is None:
+            return issue
+        inside = path[path.index("/") :] if "/" in path else ""
+        return Issue(issue.severity, issue.code, Place(place + inside, issue.place.rule), issue.params)
+
+    def _place(self, found: re.Match[str]) -> str | None:
+        head, field = found["head"], found["field"]
+        repetition = f"[{found['index']}]" if found["index"] and found["index"] != "1" else ""
+        if head == "patient":
+            return f"PID[1]-{_PATIENT[field]}{repetition}" if field in _PATIENT else "PID[1]"
+        if head == "envelope":
+            return f"MSH[1]-{_ENVELOPE[field]}" if field in _ENVELOPE else "MSH[1]"
+        if head == "intent":
+            return "ORC[1]-1"
+        number = int(found["number"] or 1)
+        if head == "documents":
+            return self._document(number, field)
+        if head == "directives":
+            return self.directives.get(_DIRECTIVES.get(field, ""), "OBX") if field else None
+        return self._participation(_ROLES[head], number) if head in _ROLES else None
+
+    def _document(self, number: int, field: str | None) -> str:
+        if field in _TXA and self.message.first("TXA") is not None:
+            return f"TXA[1]-{_TXA[field]}"
+        if number > len(self.documents):
+            return "OBX"
+        return f"{self.documents[number - 1]}-{'3' if field == 'type' else '5'}"
+
+    def _participation(self, role: str, number: int) -> str:
+        """The PRT of the nth party in a role; the segment's name alone when it is not there."""
+        found = [f"PRT[{prt.number}]" for prt in self.message.all("PRT") if prt.text(4) == role]
+        return found[number - 1] if number <= len(found) else "PRT"
+
+    @cached_property
+    def documents(self) -> list[str]:
+        """The OBX that carry documents, in their order."""
+        return [f"OBX[{obx.number}]" for obx in document_observations(self.message)]
+
+    @cached_property
+    def directives(self) -> dict[str, str]:
+        """Where each directive stands, by its code."""
+        return {
+            obx.text(3): f"OBX[{obx.number}]-5"
+            for obx in self.message.all("OBX")
+            if obx.text(2) != "ED" or obx.text(3, 3) == META
+        }
 
 
-def _place(head: str, number: str | None, field: str | None, index: str | None, message: Any) -> str | None:
-    repetition = f"[{index}]" if index and index != "1" else ""
-    if head == "patient":
-        return f"PID[1]-{_PATIENT[field]}{repetition}" if field in _PATIENT else "PID[1]"
-    if head == "envelope":
-        return f"MSH[1]-{_ENVELOPE[field]}" if field in _ENVELOPE else "MSH[1]"
-    if head == "intent":
-        return "ORC[1]-1"
-    if head == "documents":
-        return _document_place(int(number or 1), field, message)
-    if head == "directives":
-        return _observation(message, _DIRECTIVES.get(field or "", "")) if field else None
-    return _participation(message, _ROLES[head], int(number or 1)) if head in _ROLES else None
-
-
-def _document_place(number: int, field: str | None, message: Any) -> str:
-    if field in _TXA and message.first("TXA") is not None:
-        return f"TXA[1]-{_TXA[field]}"
-    seen = 0
-    for position, obx in enumerate(message.all("OBX"), 1):
-        if obx.text(2) == "ED" and obx.text(3, 3) != "MetaDMPMSS":
-            seen += 1
-            if seen == number:
-                return f"OBX[{position}]-3" if field == "type" else f"OBX[{position}]-5"
-    return "OBX"
-
-
-def _observation(message: Any, code: str) -> str:
-    """The OBX of a directive; the segment's name alone when it is not there."""
-    for position, obx in enumerate(message.all("OBX"), 1):
-        if obx.text(3) == code:
-            return f"OBX[{position}]-5"
-    return "OBX"
-
-
-def _participation(message: Any, role: str, number: int) -> str:
-    """The PRT of the nth party in a role; the segment's name alone when it is not there."""
-    found = [position for position, prt in enumerate(message.all("PRT"), 1) if prt.text(4) == role]
-    return f"PRT[{found[number - 1]}]" if number <= len(found) else "PRT"
+def document_observations(message: Message) -> list[Segment]:
+    """The OBX that carry documents (volet 1 §1.3), not those that say what is done with them."""
+    return [obx for obx in message.all("OBX") if obx.text(2) == "ED" and obx.text(3, 3) != META]

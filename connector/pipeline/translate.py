@@ -30,7 +30,7 @@ from connector.mapping.compile import Mapping
 from connector.mapping.language import Run
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
 from connector.pipeline.headers import read_headers
-from connector.pipeline.places import at_message_places
+from connector.pipeline.places import MessagePlaces, document_observations
 
 __all__ = ["Reading", "Translator", "opened"]
 
@@ -152,7 +152,7 @@ class Translator:
         found = check(exchange, context, facts=reading.facts) if rules else []
         issues = (*reading.issues, *found)
         if reading.format == "hl7":
-            issues = tuple(at_message_places(issue, reading.tree) for issue in issues)
+            issues = tuple(map(MessagePlaces(reading.tree).of, issues))
         return replace(reading, issues=issues)
 
     # --- writing -------------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class Translator:
 def _facts(message: Message, claim: Claim) -> Facts:
     """What a message says of its documents beside the Exchange (volet 1: ORC-1, OBX-11, TXA-12, TXA-13)."""
     type_, _, event = claim.type.partition("^")
-    documents = [obx for obx in message.all("OBX") if obx.text(2) == "ED" and obx.text(3, 3) != "MetaDMPMSS"]
+    documents = document_observations(message)
     txa = message.first("TXA")
     return Facts(
         type=type_,

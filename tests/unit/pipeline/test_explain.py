@@ -6,7 +6,7 @@ import pytest
 
 from connector.issues import Issue, IssueCode, Severity
 from connector.pipeline.explain import Explanation, explain
-from connector.pipeline.places import at_message_places
+from connector.pipeline.places import MessagePlaces
 from tests.golden.journeys_kit import FOLDER, context, translator
 
 T10 = (FOLDER / "mdm-t10-replacement" / "in.hl7").read_bytes()
@@ -88,4 +88,4 @@ def test_a_rule_s_place_becomes_the_sender_s_field(path: str, expected: str) -> 
     message = (FOLDER / "mdm-t02-complete-header" / "in.hl7").read_bytes()
     tree = translator().read(message, "hl7", context()).tree
     issue = Issue.of(Severity.ERROR, IssueCode.FIELD_VALUE, path)
-    assert at_message_places(issue, tree).place.path == expected
+    assert MessagePlaces(tree).of(issue).place.path == expected
