@@ -19,13 +19,15 @@ from pydantic import Field
 from connector.endpoints import Endpoint, EndpointKind, EndpointSettings
 from connector.endpoints.tls import ClientTls, client_context
 from connector.hl7.acknowledge import ACK_LIMIT, Ack, read_ack, read_header
-from connector.hl7.mllp import Frame, FrameDecoder, Trouble, frame
+from connector.hl7.mllp import CR, FS, VT, Frame, FrameDecoder, Trouble, frame
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import Claimed, DeliveryFailed, Receipt, Retry
 
 __all__ = ["KIND", "MllpOut", "MllpOutSettings"]
 
 log = logging.getLogger(__name__)
+
+_LARGE = 64 * 1024  # bytes
 
 Verdict = Literal["accepted", "retry", "park"]
 Code = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
@@ -234,7 +236,10 @@ class _Line(asyncio.Protocol):
         self._waiting = waiting
         self._control_id = control_id
         self._commit = b""
-        self._transport.write(frame(data))
+        if len(data) > _LARGE:
+            self._transport.writelines((VT, data, FS, CR))  # no copy of a large document
+        else:
+            self._transport.write(frame(data))
         self._wait(self._owner.settings.ack_timeout, "ack_timeout")
         try:
             return await waiting

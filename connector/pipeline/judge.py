@@ -22,6 +22,7 @@ __all__ = ["Desk", "DeskSettings"]
 #: A control id is kept up to this length, a longer one by its beginning (v2.7 MSH-10).
 CONTROL_ID = 199
 _SENDER = 250
+_REMEMBERED = 65_536  # bytes: a larger message is not kept in memory for the sake of its header
 
 #: Trouble that a person must look at: the message is parked, not only refused.
 _FOR_A_PERSON = frozenset(
@@ -54,9 +55,18 @@ class Desk:
         self.translator = translator
         self.context_at = context_at
         self.settings = settings
+        self._last: tuple[Inbound | None, Peeked] = (None, Peeked())
 
     def peek(self, inbound: Inbound) -> Peeked:
         """Sender, MSH-10 and MSH-9 of the first segment alone."""
+        last, peeked = self._last
+        if last is not inbound:  # asked several times on the way of one message
+            peeked = self._peek(inbound)
+            if len(inbound.raw) < _REMEMBERED:
+                self._last = (inbound, peeked)
+        return peeked
+
+    def _peek(self, inbound: Inbound) -> Peeked:
         if inbound.format != "hl7":
             return Peeked()
         msh = header(inbound.raw)
