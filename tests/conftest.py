@@ -32,4 +32,6 @@ def shared() -> Path:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` rewrites what golden cases expect; read the difference as if it were code."""
-    parser.addoption("--update-golden", action="store_true", default=False, help="rewrite the expected files of golden cases")
+    parser.addoption(
+        "--update-golden", action="store_true", default=False, help="rewrite the expected files of golden cases"
+    )

@@ -20,7 +20,7 @@ from connector.exchange.model import Exchange
 from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.documents import complete
-from connector.fhir.link import link
+from connector.fhir.gathering import UNKNOWN_CLASS, take_apart
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
@@ -31,8 +31,8 @@ BY = "connector/fhir/bundle.py"
 FR_CORE = "https://hl7.fr/ig/fhir/core/StructureDefinition/"
 FR_PATIENT = FR_CORE + "fr-core-patient"
 FR_PATIENT_INS = FR_CORE + "fr-core-patient-ins"
-_VISIBILITY = frozenset(VISIBILITY)
-_UNKNOWN_CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"}
+#: An Encounter that says nothing but whose it is.
+_NO_STAY = {"resourceType", "subject"}
 _ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
 
@@ -42,61 +42,6 @@ def assemble(tree: Resource, exchange: Exchange, run: Run) -> Resource:
     Reports as WARNING what PDSm requires of a DocumentReference and the Exchange does not hold (MAP_REQUIRED). The tree is not changed.
     """
     return _Assembly(tree, exchange, run).bundle()
-
-
-def take_apart(resource: Resource, run: Run) -> Resource:
-    """A Bundle (or one resource with its contained ones) as the linked tree that mappings read.
-
-    What FHIR says on each document is gathered: the operation and the visibility under `Submission`.
-    Two Patients are an ERROR: what belongs to whom could not be said.
-    """
-    tree = link(resource, run)
-    if len(tree.get("Patient", ())) > 1:
-        run.report(Severity.ERROR, IssueCode.FHIR_INVALID, "Patient[2]", expected="one Patient")
-    documents = tree.get("DocumentReference", ())
-    for encounter in _encounters(tree, documents):
-        if encounter.get("class") == _UNKNOWN_CLASS:
-            del encounter["class"]
-    if documents:
-        submission: Resource = {}
-        for document in documents:
-            _gather(document, submission)
-        tree[SUBMISSION] = [submission]
-    return tree
-
-
-def _encounters(tree: Resource, documents: Iterable[Resource]) -> Iterable[Resource]:
-    """The message's own and those of its documents."""
-    yield from tree.get("Encounter", ())
-    for document in documents:
-        for reference in document.get("context", {}).get("encounter", ()):
-            if TARGET in reference:
-                yield reference[TARGET]
-
-
-def _gather(document: Resource, submission: Resource) -> None:
-    """The status in the words of terminology/reference-status.csv; operation and visibility to the submission; the reference's date as the document's when alone."""
-    replaces = any(each.get("code") == "replaces" for each in document.get("relatesTo", ()))
-    status = document.get("status")
-    if status == "current" and document.get("docStatus") == "preliminary":
-        document["status"] = document.pop("docStatus")
-    elif status == "current" and replaces:
-        document["status"] = "replacement"
-    intent = "delete" if status == "entered-in-error" else "replace" if replaces else "submit"
-    if submission.get("intent") in (None, "submit"):
-        submission["intent"] = intent
-    labels = []
-    for label in document.get("securityLabel", ()):
-        codes = {coding.get("code") for coding in label.get("coding", ())}
-        named = codes & _VISIBILITY
-        submission.update(dict.fromkeys(named, True))
-        if not named:
-            labels.append(label)
-    if "securityLabel" in document:
-        document["securityLabel"] = labels
-    attachment = next((each["attachment"] for each in document.get("content", ()) if "attachment" in each), None)
-    if attachment is not None and "creation" not in attachment and "date" in document:
-        attachment["creation"] = document.pop("date")
 
 
 class _Assembly:
@@ -144,7 +89,7 @@ class _Assembly:
         return url
 
     def _content_id(self, resource: Resource) -> str:
-        content = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS).decode()
+        content = orjson.dumps(resource, default=_sha1, option=orjson.OPT_SORT_KEYS).decode()
         return derived(self.context, resource["resourceType"], content)
 
     def _settle(self, node: Resource, place: str) -> str:
@@ -184,6 +129,8 @@ class _Assembly:
     def _child(self, node: Resource, place: str) -> Resource:
         if TARGET in node:
             target = node[TARGET]
+            if target["resourceType"] == "Encounter" and target.keys() <= _NO_STAY:
+                return {}
             url = self._settle(target, f"{place}->{target['resourceType']}")
             if len(node) == 1:
                 return {"reference": url}
@@ -269,6 +216,7 @@ class _Assembly:
             flat["docStatus"] = "preliminary"
         self._date(flat, document, place, path)
         self._labels(flat, place)
+        self._stay(flat)
         complete(flat, document, self.run, place, path)
         self._content(flat, document.content, identity, place)
         return self._put(_ordered(flat), identity)
@@ -299,6 +247,17 @@ class _Assembly:
                     self._derived(
                         f"{place}.securityLabel[{len(labels)}].coding[1].{key}", [f"directives.{_DIRECTIVE[name]}"]
                     )
+
+    def _stay(self, flat: Resource) -> None:
+        """A document's own stay prevails over the message's; the facility of the stay is said on each document that says no other."""
+        context = flat.get("context", {})
+        own = [each for each in context.get("encounter", ()) if each.get("reference") != self.urls.get("Encounter")]
+        if own:
+            context["encounter"] = own
+            return
+        for node in self.tree.get(SUBMISSION, ()):
+            if "facilityType" in node and "facilityType" not in flat.get("context", {}):
+                flat.setdefault("context", {})["facilityType"] = self._flat(node["facilityType"], "")
 
     def _content(self, flat: Resource, content: Content | None, identity: str, place: str) -> None:
         """The bytes go to a Binary; the attachment points at it."""
@@ -357,7 +316,7 @@ def _encounter(flat: Resource) -> Resource:
         "resourceType": "Encounter",
         **({"meta": flat["meta"]} if "meta" in flat else {}),
         "status": "unknown",
-        "class": dict(_UNKNOWN_CLASS),
+        "class": dict(UNKNOWN_CLASS),
         **{key: value for key, value in flat.items() if key not in ("resourceType", "meta")},
     }
 

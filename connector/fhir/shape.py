@@ -22,6 +22,7 @@ __all__ = ["FhirShape"]
 
 _SUBMISSION = {
     "intent": Element("intent", "code"),
+    "facilityType": Element("facilityType", "CodeableConcept"),
     **{name: Element(name, "boolean") for name in VISIBILITY},
 }
 

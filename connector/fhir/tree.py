@@ -18,8 +18,8 @@ Node = dict[str, Any]
 TARGET = "->"
 #: Under this key a Reference says `->Type`: the one root resource of that type.
 LINK = "=>"
-#: What a Bundle's tree holds beside resources, because FHIR says it of each document (status, relatesTo, securityLabel): the operation
-#: and the visibility. `bundle` spreads it over the documents and gathers it again.
+#: What a Bundle's tree holds beside resources, because FHIR says it of each document (status, relatesTo, securityLabel, context): the
+#: operation, the visibility, and the facility of the one stay. `bundle` spreads it over the documents and gathers it again.
 SUBMISSION = "Submission"
 VISIBILITY = ("MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX")
 

@@ -156,11 +156,11 @@ DOCUMENT = Document(
         ),
     ),
     references=(Identifier(value="R1", system="1.2.9"),),
-    encounter=Encounter(facility_type=Concept(code="SA01", system="1.2.250.1.71.4.2.4")),
 )
 STAY = Encounter(
     number=Identifier(value="V1", system="1.2.3.5", kind="VN"),
     kind="inpatient",
+    facility_type=Concept(code="SA01", system="1.2.250.1.71.4.2.4"),
     period=Period(start=Moment("2026-02-20T08:00:00+01:00"), end=Moment("2026-02-25")),
     place=Place(unit="CHIR", room="12", bed="2"),
     responsible=DOCTOR,

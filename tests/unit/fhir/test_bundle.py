@@ -7,6 +7,7 @@ import copy
 import pytest
 from msgspec.structs import replace
 
+from connector.exchange.care import Encounter
 from connector.exchange.documents import Content, Directives, Document
 from connector.exchange.model import Exchange
 from connector.exchange.people import Concept, HumanName, Organization, Party, Patient
@@ -170,6 +171,18 @@ def test_a_stay_without_class_says_that_it_is_unknown_and_reads_back_without() -
     assert (encounter["status"], encounter["class"]["code"]) == ("unknown", "UNK")
     assert validate(made) == []
     assert read(over_the_wire(made)).encounter == stay
+
+
+def test_the_facility_of_the_stay_stands_on_each_document_and_comes_back_to_the_stay() -> None:
+    made = write(simple(encounter=STAY, documents=(Document(id="1.2"), Document(id="1.3"))))
+    for document in resources(made, "DocumentReference"):
+        assert document["context"]["facilityType"]["coding"][0]["code"] == "SA01"
+    assert read(over_the_wire(made)).encounter == STAY
+
+
+def test_the_facility_of_a_document_without_a_stay_stays_with_it() -> None:
+    alone = Document(id="1.2", encounter=Encounter(facility_type=STAY.facility_type))
+    assert read(over_the_wire(write(simple(documents=(alone,))))).documents[0].encounter == alone.encounter
 
 
 def test_without_a_patient_nothing_points_at_one() -> None:
