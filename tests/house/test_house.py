@@ -117,9 +117,8 @@ def test_no_loose_ends_in_the_code(root: Path, forbidden: str) -> None:
 def test_links_between_documents_resolve(root: Path) -> None:
     broken = []
     for path in tracked(root, "*.md"):
-        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", path.read_text()):
-            if not (path.parent / target).exists():
-                broken.append(f"{path.relative_to(root)} -> {target}")
+        targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", path.read_text())
+        broken += [f"{path.relative_to(root)} -> {target}" for target in targets if not (path.parent / target).exists()]
     assert not broken, "\n".join(broken)
 
 
