@@ -1,14 +1,24 @@
 #!/bin/sh
-# serve: with the site's settings when they are mounted, else with what the environment says; any other word is a command of `connector`.
+# serve: with the site's settings when they are there, else a test environment; any other word is a command of `connector`
+# (in a container that runs: `docker compose exec connector entrypoint.sh doctor`).
 set -eu
-settings=${CONNECTOR_SETTINGS:-/etc/connector/connector.yaml}
-data=${CONNECTOR_DATA:-/var/lib/connector}
+if [ -z "${CONNECTOR_SETTINGS:-}" ]; then
+  unset CONNECTOR_SETTINGS
+  if [ -r /etc/connector/connector.yaml ]; then
+    export CONNECTOR_SETTINGS=/etc/connector/connector.yaml
+  fi
+fi
 if [ "${1:-serve}" != serve ]; then
   exec connector "$@"
 fi
-[ $# -gt 0 ] && shift
-if [ -r "$settings" ]; then
-  exec connector serve "$settings" "$@"
-fi
-echo "no settings at $settings: a test environment that listens on MLLP ${CONNECTOR_MLLP_PORT:-2575} and serves HTTP ${CONNECTOR_HTTP_PORT:-8080}" >&2
-exec connector serve --mllp "${CONNECTOR_MLLP_PORT:-2575}" --http "${CONNECTOR_HTTP_PORT:-8080}" --data "$data" "$@"
+[ $# -eq 0 ] || shift
+case "${CONNECTOR_SETTINGS:-}${1:-}" in
+"" | -*) ;;
+*) exec connector serve "$@" ;; # settings given, by the environment or as a word: ports and destinations stand in them
+esac
+mllp=${CONNECTOR_MLLP_PORT:-2575}
+http=${CONNECTOR_HTTP_PORT:-8080}
+echo "no settings: a test environment on MLLP port $mllp and HTTP port $http, in clear" >&2
+# Loopback would be the container's own: what is published beyond is decided where the ports are published.
+exec connector serve --mllp "0.0.0.0:$mllp" --http "0.0.0.0:$http" --insecure "container network" \
+  --data "${CONNECTOR_DATA:-/var/lib/connector}" "$@"
