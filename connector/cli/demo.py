@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -167,7 +169,17 @@ def _draw(terminal: Terminal, told: dict[str, Any], answered: Answered, data: Pa
         )
     terminal.write("")
     terminal.say("Go on:")
-    terminal.write(f"   connector journal show {told['message_id']} --data {data}")
-    terminal.write(f"   connector explain {told['file']}")
-    terminal.write(f"   connector send --mllp {told['mllp'].removeprefix('mllp://')} --fresh-id {told['file']}")
+    command = _command()
+    terminal.write(f"   {command} journal show {told['message_id']} --data {data}")
+    terminal.write(f"   {command} explain {told['file']}")
+    terminal.write(f"   {command} send --mllp {told['mllp'].removeprefix('mllp://')} --fresh-id {told['file']}")
     terminal.write("")
+
+
+def _command() -> str:
+    """How this command is called from here: by its name when the shell finds it, else by its path."""
+    found = shutil.which("connector")
+    called = Path(sys.argv[0])
+    if called.name != "connector" or (found is not None and Path(found).samefile(called)):
+        return "connector"
+    return str(called)
