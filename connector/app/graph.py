@@ -121,6 +121,18 @@ class Application:
         desk = self._running.desk.desk
         return desk.translator.write(claimed.exchange, format_name, desk.context_at(self.clock.now()))
 
+    def tree(self, claimed: Claimed, format_name: str) -> Outcome[Any]:
+        """What a delivery's bytes in a format are made from: large documents of a FHIR Bundle stay bytes, neither encoded nor copied."""
+        from connector.issues import Issue, IssueCode, Outcome, Severity
+        from connector.mapping.language import Run
+        from connector.pipeline.formats import FORMATS
+
+        if claimed.exchange is None:
+            return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),))
+        run = Run(self.context())
+        made = self._running.desk.desk.translator.write_tree(claimed.exchange, FORMATS[format_name], run)
+        return Outcome(made, tuple(run.issues))
+
     def context(self) -> Context:
         """The site's Context at this moment."""
         return self._running.desk.desk.context_at(self.clock.now())
@@ -279,6 +291,7 @@ class _Built:
                 documents=self.documents,
                 unmatched=unmatched,
                 write=application.write,
+                tree=application.tree,
             )
 
         self.receivers: dict[str, Receiver] = {

@@ -84,6 +84,13 @@ def test_two_things_under_one_identity_are_kept_apart() -> None:
     assert check_bundle(made) == []
 
 
+def test_two_documents_under_one_id_keep_their_own_bytes() -> None:
+    both = tuple(Document(id="1.2", content=Content(media_type="text/plain", data=data)) for data in (b"a", b"b"))
+    made = write(simple(documents=both))
+    assert {each["data"] for each in resources(made, "Binary")} == {b"a", b"b"}
+    assert check_bundle(made) == []
+
+
 def test_the_bytes_of_a_document_are_a_binary_that_the_attachment_points_at() -> None:
     made = write(simple())
     binary = resources(made, "Binary")[0]
