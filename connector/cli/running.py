@@ -78,10 +78,12 @@ async def _running(settings: Settings, inside: Inside) -> None:
 
 
 def _settle_memory() -> None:
-    """What was compiled stays for good: the collector need not look at it again for every few hundred objects of a message."""
+    """What was compiled stays for good: the collector need not look at it again.
+
+    Its thresholds stay as they are: what a message leaves behind may hold a document's bytes, so it must go soon.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def _reload_on_hangup(application: Application, stack: contextlib.AsyncExitStack) -> None:
