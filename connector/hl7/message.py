@@ -29,7 +29,7 @@ _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\
 class Segment:
     """A segment by its name; `children` are the segments that belong to it (PRT and NTE under their OBX)."""
 
-    __slots__ = ("children", "fields", "modified", "name", "number", "separators", "wire")
+    __slots__ = ("__weakref__", "children", "fields", "modified", "name", "number", "separators", "wire")
 
     def __init__(self, name: str, separators: Separators = DEFAULT_SEPARATORS, wire: Leaf | None = None) -> None:
         self.name = name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from connector.hl7.escapes import DEFAULT_SEPARATORS, Separators, escape, unescape
 from connector.hl7.leaves import Leaf, Slice, checked, split
@@ -17,15 +18,21 @@ __all__ = ["Repetition"]
 class Repetition:
     """One repetition of a field: components of subcomponents, both from 1."""
 
-    __slots__ = ("components", "owner", "separators", "wire")
+    __slots__ = ("_owner", "components", "separators", "wire")
 
     def __init__(
         self, wire: Leaf = "", separators: Separators = DEFAULT_SEPARATORS, owner: Segment | None = None
     ) -> None:
         self.wire: Leaf | None = wire
         self.separators = separators
-        self.owner = owner
+        # Weak, so that a message goes when its last reader does, with the document that it may hold.
+        self._owner = None if owner is None else ref(owner)
         self.components: list[Leaf | list[Leaf]] | None = None
+
+    @property
+    def owner(self) -> Segment | None:
+        """The segment that holds it."""
+        return None if self._owner is None else self._owner()
 
     def parts(self) -> list[Leaf | list[Leaf]]:
         """The components as they stand: wire text, or a list when the subcomponents were taken apart."""
@@ -149,5 +156,6 @@ class Repetition:
 
     def _touched(self) -> None:
         self.wire = None
-        if self.owner is not None:
-            self.owner.modified = True
+        owner = self.owner
+        if owner is not None:
+            owner.modified = True

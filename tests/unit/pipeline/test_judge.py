@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -160,3 +161,17 @@ def test_what_is_not_hl7_owes_no_acknowledgement() -> None:
     entry = desk().judge(inbound(bundle, format="fhir"), "digest", NOW)
     assert (entry.state, entry.answers, entry.control_id) == (MessageState.TRANSLATED, (), "")
     assert entry.type == "Bundle"
+
+
+def test_a_message_leaves_no_garbage_that_only_the_collector_finds() -> None:
+    """What a message leaves behind may hold a document's bytes: it goes with its last reader, not when the collector comes by."""
+    at, message = desk(), inbound(T02)
+    at.judge(message, "digest", NOW)  # what is made once for all messages is made now
+    gc.collect()
+    gc.disable()
+    try:
+        at.judge(message, "digest", NOW)
+        left = gc.collect()
+    finally:
+        gc.enable()
+    assert left == 0
