@@ -14,7 +14,8 @@ run: ## install, start the connector with its embedded default and show a docume
 
 test: ## install with the test tools and run every test (ARGS are passed to pytest)
 	@sh .ci/environment $(VENV) dev
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal --ignore tests/journey $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
+	@$(BIN)/python -m pytest -q tests/journey $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
 
 check: ## lint, format, types, import contracts
 	@sh .ci/environment $(VENV) dev
