@@ -116,6 +116,7 @@ def test_words_after_serve_are_its_options_and_prevail(root: Path, folder: Path)
     with entered(root, folder, "serve", "--http", "127.0.0.1:0", "--quiet") as process:
         told = up(process)
         assert len(PORT.findall(told)) == 1, told
+        assert healthy(root, folder).returncode == 0
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 
