@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,8 +81,10 @@ def serve(
         )
 
     async def inside(application: Application) -> None:
+        stopped = asyncio.create_task(until_stopped())
+        await asyncio.sleep(0)  # the handlers are there before anybody is told that it runs
         announce(terminal, application)
-        await until_stopped()
+        await stopped
 
     run_connector(terminal, site, inside, quiet=quiet)
 

@@ -214,7 +214,9 @@ class _Site:
         return kind
 
     def _base(self, request: Request) -> str:
-        return (self.settings.base_url or str(request.base_url)).rstrip("/")
+        """The public address of the API: as the settings say, else as it was asked for, below where it is mounted."""
+        own = str(request.base_url).rstrip("/") + str(request.scope.get("root_path", ""))
+        return (self.settings.base_url or own).rstrip("/")
 
 
 def _where(error: BaseException) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from connector.endpoints.fhir_in import FhirInSettings, fhir_app
 from connector.endpoints.fhir_out.local import LocalFiling
@@ -214,3 +216,15 @@ async def test_our_own_mistake_is_told_without_its_text(caplog: pytest.LogCaptur
     assert "CANARI" not in answer.text + caplog.text
     assert "RuntimeError at test_fhir_in.py" in caplog.text
     assert "RuntimeError" in answer.text
+
+
+async def test_links_lead_back_to_where_the_api_is_mounted(store: MemoryStore) -> None:
+    app = fhir_app(store, now=lambda: str(NOW), version="0.0", settings=FhirInSettings())
+    mounted = Starlette(routes=[Mount("/fhir", app)])
+    transport = httpx.ASGITransport(app=mounted)
+    async with httpx.AsyncClient(transport=transport, base_url="http://fhir.example") as http:
+        bundle = (await http.get("/fhir/DocumentReference")).json()
+        links = {link["relation"]: link["url"] for link in bundle["link"]}
+        assert links["self"].startswith("http://fhir.example/fhir/DocumentReference")
+        assert (await http.get(bundle["entry"][0]["fullUrl"])).status_code == 200
+        assert (await http.get("/fhir/metadata")).json()["implementation"]["url"] == "http://fhir.example/fhir"
