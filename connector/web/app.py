@@ -79,10 +79,14 @@ class _Site:
 
     async def status(self, request: Request) -> Response:
         """The page for people, in the language that the browser asks for."""
-        language = "fr" if request.headers.get("accept-language", "fr").lower().startswith("fr") else "en"
+        asked = request.query_params.get("lang") or request.headers.get("accept-language", "fr").lower()[:2]
+        language = asked if asked in page.LANGUAGES else "en"
         status = await self._application.status()
         messages = await self._application.messages(Filters(limit=20))
-        return HTMLResponse(page.render(status, messages, language))
+        application = self._application
+        return HTMLResponse(
+            page.render(status, messages, language, now=application.clock.now(), zone=application.settings.zone)
+        )
 
     async def health(self, _: Request) -> Response:
         """The process answers: nothing else is asked."""

@@ -47,7 +47,10 @@ def test_the_page_says_what_waits_and_what_is_halted_in_words() -> None:
     page = render(STATUS, [], "fr")
     assert "n&#x27;écoute pas" in page
     assert "arrêtée" in page
-    assert "<td class=n>4</td><td>61 s</td>" in page
+    assert 'data-label="en attente">4</td>' in page
+    assert ">61 s</td>" in page
+    assert "dmp &amp; co est arrêtée" in page
+    assert "2 messages en attente d&#x27;une décision" in page
     assert "aucun pour l&#x27;instant" in page
     assert "depuis 2 h" in page
 
@@ -65,4 +68,27 @@ def test_metrics_are_the_text_format_with_escaped_labels() -> None:
 
 def test_an_idle_connector_has_a_page_too() -> None:
     idle = msgspec.structs.replace(STATUS, messages={}, deliveries={}, oldest_waiting={}, paused=())
-    assert "none" in render(idle, [], "en")
+    idle = msgspec.structs.replace(idle, receivers=(ReceiverStatus("lab", "mllp", "127.0.0.1:2575", listening=True),))
+    page = render(idle, [], "en", now="2026-07-01T12:00:00+00:00", zone="America/Martinique")
+    assert "none yet" in page
+    assert "Everything runs and nothing waits for a person." in page
+    assert "2026-07-01 08:00:00" in page  # the site's own clock
+    assert "Someone should look" not in page
+
+
+def test_every_word_of_the_page_has_its_french() -> None:
+    english = set(re.findall(r">([A-Za-z][^<>]{2,})<", render(STATUS, [MESSAGE], "en", now="2026-07-01T12:00:00Z")))
+    french = set(re.findall(r">([A-Za-z][^<>]{2,})<", render(STATUS, [MESSAGE], "fr", now="2026-07-01T12:00:00Z")))
+    same_in_both = {
+        "mllp",
+        "MSH-10",
+        "MDM^T02",
+        "production",
+        "type",
+        "abc",
+        "Destinations",
+        "site",
+        "dmp &amp; co",
+        "version",
+    }
+    assert {word.strip() for word in english & french if "\n" not in word} <= same_in_both
