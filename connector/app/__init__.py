@@ -3,9 +3,9 @@
 Nothing heavy is imported before it is needed: `connector --help` and `connector convert` never load the store or a web server.
 """
 
+from connector.app.compiled import Mistake, compile_site, library_mistakes, rules_of, site_context
 from connector.app.endpoints import endpoint_models
 from connector.app.graph import Application, ReceiverStatus, Status
-from connector.app.library import Mistake, compile_site, library_mistakes, rules_of, site_context
 from connector.app.records import JournalBusy, Records, journal_state
 from connector.app.workbench import Workbench
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from connector.app.compiled import Compiled, compile_site, site_context
 from connector.app.endpoints import built
 from connector.app.journal import open_journal
-from connector.app.library import Compiled, compile_site, site_context
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector.app.library import compile_site, site_context
+from connector.app.compiled import compile_site, site_context
 
 if TYPE_CHECKING:
     from connector.issues import Issue, Outcome

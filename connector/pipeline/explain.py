@@ -94,9 +94,9 @@ def explain_reading(translator: Translator, raw: bytes, form: Format, context: C
         content = document.content
         if content is None or content.data is None or not is_cda(content):
             continue
-        read = read_document(content.data, Run(context), translator.library).value
+        read = read_document(content.data, Run(context), translator.mappings).value
         if read is not None:
-            header = explain_header(translator.library, read, _carrier(trace, number), context)
+            header = explain_header(translator.mappings, read, _carrier(trace, number), context)
             exchange, trace = joined(exchange, trace, number, read, header)
             carried += header.carried
             names.append(HEADER)
@@ -112,10 +112,10 @@ def _read_cda(
 ) -> Outcome[Explained]:
     """A document without a message around it."""
     reading = translator.read(bytes(clinical.raw), "cda", context, rules=False)
-    read = read_clinical(clinical, Run(context), translator.library).value
+    read = read_clinical(clinical, Run(context), translator.mappings).value
     if reading.exchange is None or read is None:
         return Outcome(None, (*issues, *reading.issues))
-    header = explain_header(translator.library, read, "", context)
+    header = explain_header(translator.mappings, read, "", context)
     outputs = {
         place: header.origin(place.removeprefix("documents[1]."))
         if place.startswith("documents[1].")
@@ -164,7 +164,7 @@ def _to_cda(translator: Translator, exchange: Exchange, reading: Trace, run: Run
     """A document that is a CDA leaves as it came, each place from the same place; any other is the body of one that is written."""
     document = exchange.documents[0] if exchange.documents else None
     if document is None or document.content is None or not is_cda(document.content):
-        mapping = translator.library.mapping(HEADER)
+        mapping = translator.mappings.mapping(HEADER)
         _, writing = explain_write(
             mapping, exchange, run, lambda value, inner: mapping.write(complete(value, inner), inner)
         )

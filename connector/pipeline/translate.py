@@ -67,7 +67,7 @@ class Translator:
     """The formats with one library of mappings. Holds no state of a message; a new library makes a new Translator."""
 
     def __init__(self, library: Library) -> None:
-        self.library = library
+        self.mappings = library
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class Translator:
         claim = form.claim(whole)
         facts = _facts(whole, claim) if hl7 else Facts()
         if exchange is not None and exchange.documents:
-            exchange, facts = read_headers(exchange, facts, run.context, self.library, issues, hl7=hl7)
+            exchange, facts = read_headers(exchange, facts, run.context, self.mappings, issues, hl7=hl7)
         return Reading(
             exchange=exchange, issues=tuple(issues), mapping=mapping.name, claim=claim, tree=whole,
             format=form.name, facts=facts,
@@ -113,10 +113,10 @@ class Translator:
 
     def mapping_for(self, form: Format, claim: Claim) -> tuple[Mapping | None, list[Issue]]:
         """The mapping that answers for a claim, or the refusal: MESSAGE_TYPE, EVENT or VERSION with what is supported."""
-        catalogue = self.library.catalogue
+        catalogue = self.mappings.catalogue
         name = catalogue.find(form.name, claim.type, claim.version, claim.profile)
         if name is not None:
-            return self.library.mapping(name), []
+            return self.mappings.mapping(name), []
         type_, _, event = claim.type.partition("^")
         siblings = [known for known in catalogue.types(form.name) if known.partition("^")[0] == type_]
         versions = catalogue.versions(form.name, claim.type)
@@ -129,7 +129,7 @@ class Translator:
 
     def _read_cda(self, clinical: ClinicalDocument, before: tuple[Issue, ...], context: Context) -> Reading:
         run = Run(context)
-        read = read_clinical(clinical, run, self.library)
+        read = read_clinical(clinical, run, self.mappings)
         issues = (*before, *read.issues)
         claim = Claim("ClinicalDocument")
         if read.value is None:
@@ -163,7 +163,7 @@ class Translator:
             return Outcome(exchange_bytes(exchange))
         run = Run(context)
         if format_name == "cda":
-            return write_document(exchange, run, self.library)
+            return write_document(exchange, run, self.mappings)
         form = FORMATS[format_name]
         tree = self.write_tree(exchange, form, run)
         if tree is None:
@@ -189,11 +189,11 @@ class Translator:
     def mapping_for_writing(self, form: Format, exchange: Exchange) -> tuple[Mapping | None, list[Issue]]:
         """The mapping whose message says this Exchange."""
         claim = form.target(exchange)
-        name = self.library.catalogue.find(form.name, claim.type, claim.version, claim.profile)
+        name = self.mappings.catalogue.find(form.name, claim.type, claim.version, claim.profile)
         if name is None:
-            known = ", ".join(self.library.catalogue.types(form.name))
+            known = ", ".join(self.mappings.catalogue.types(form.name))
             return None, [Issue.of(Severity.ERROR, IssueCode.MESSAGE_TYPE, "envelope.type", expected=known)]
-        return self.library.mapping(name), []
+        return self.mappings.mapping(name), []
 
     def complete_message(self, exchange: Exchange, run: Run) -> Exchange:
         """What every HL7 message needs: a header, and documents that are CDA (volet 1: OBX-5 carries a CDA)."""
@@ -224,7 +224,7 @@ class Translator:
         content = document.content
         if content is None or content.data is None or is_cda(content):
             return document
-        written = write_document(exchange, run, self.library, position=number)
+        written = write_document(exchange, run, self.mappings, position=number)
         run.issues += written.issues
         if written.value is None:
             return document

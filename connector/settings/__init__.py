@@ -4,7 +4,6 @@ This package is the only reader of the environment and of configuration files. A
 that is one says where it is kept, `env:NAME` or `file:PATH`.
 """
 
-from connector.settings.library import LibraryFiles, find_library
 from connector.settings.load import SettingsError, SettingsErrors, json_schema, load_settings, settings_from, variable
 from connector.settings.models import (
     DestinationSettings,
@@ -17,6 +16,7 @@ from connector.settings.models import (
     When,
 )
 from connector.settings.references import SecretReference, SecretUnavailable, secret
+from connector.settings.shipped import LibraryFiles, find_library
 
 __all__ = [
     "DestinationSettings",

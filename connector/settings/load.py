@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from connector.settings.library import shipped
 from connector.settings.models import DestinationSettings, Model, ReceiverSettings, Settings
 from connector.settings.references import literal_secrets
+from connector.settings.shipped import shipped
 from connector.settings.strict import Located, StrictYamlError, strict_yaml
 
 __all__ = ["SettingsError", "SettingsErrors", "json_schema", "load_settings", "settings_from", "variable"]

@@ -85,7 +85,7 @@ class ContentFiles:
 
 def _fsync_directory(folder: Path) -> None:
     """Without it a power cut may forget the name of a file whose bytes are safe. Windows has no such call and needs none."""
-    if not hasattr(os, "O_DIRECTORY"):  # pragma: no cover - Windows
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -164,7 +164,7 @@ def _exclusive(file: IO[str]) -> bool:
     """Lock the file or say False; the lock ends with the process, however it ends."""
     try:
         import fcntl
-    except ImportError:  # pragma: no cover - Windows
+    except ImportError:  # Windows
         import msvcrt
 
         try:

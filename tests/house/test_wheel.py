@@ -84,7 +84,7 @@ def test_it_holds_every_module_mapping_and_table_and_nothing_of_the_tests(unpack
 def test_it_converts_with_what_it_brings(unpacked: Path, root: Path, tmp_path: Path) -> None:
     where = run(
         unpacked,
-        "import connector.settings.library as l; print(l.__file__, l.shipped('mappings'), l.shipped('terminology'), sep='\\n')",
+        "import connector.settings.shipped as l; print(l.__file__, l.shipped('mappings'), l.shipped('terminology'), sep='\\n')",
         tmp_path,
     )
     assert where.returncode == 0, where.stderr

@@ -17,7 +17,7 @@ from connector.settings import (
     secret,
     settings_from,
 )
-from connector.settings.library import shipped
+from connector.settings.shipped import shipped
 
 MINIMAL = "site: clinique\nenvironment: test\n"
 

@@ -28,14 +28,14 @@ Mistake = tuple[str, str]
 class Compiled(msgspec.Struct, frozen=True):
     """A set of mappings and tables ready for use."""
 
-    library: Library
+    mappings: Library
     tables: Tables
     translator: Translator
 
     @property
     def version(self) -> str:
         """The beginning of the SHA-256 of the mappings' texts."""
-        return self.library.version
+        return self.mappings.version
 
 
 def compile_files(files: LibraryFiles) -> Compiled:
@@ -82,7 +82,7 @@ def _real(place: str, files: LibraryFiles) -> str:
 
 def rules_of(mapping: str) -> tuple[Rule, ...]:
     """The rules of one of the product's mappings, as written."""
-    return compile_site().library.mapping(mapping).spec.rules
+    return compile_site().mappings.mapping(mapping).spec.rules
 
 
 def site_context(settings: Settings, tables: Tables) -> Callable[[str], Context]:
