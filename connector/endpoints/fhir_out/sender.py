@@ -97,7 +97,7 @@ class FhirOutSettings(EndpointSettings):
             or parts.fragment
         ):
             raise ValueError("`url` is an http or https address without user, query or fragment")
-        if parts.scheme == "http" and self.insecure is None and not _loopback(parts.hostname):
+        if parts.scheme == "http" and not self.insecure and not _loopback(parts.hostname):
             raise ValueError("`url` is in clear: use https, or say why in `insecure`")
         return self
 
