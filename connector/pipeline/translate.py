@@ -144,7 +144,7 @@ class Translator:
 
     def _judged(self, reading: Reading, context: Context, rules: bool) -> Reading:
         exchange = reading.exchange
-        if exchange is None:
+        if exchange is None or not any((exchange.patient, exchange.documents, exchange.encounter, exchange.envelope)):
             if worst(reading.issues) < Severity.ERROR:
                 nothing = Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING)
                 return replace(reading, issues=(*reading.issues, nothing))

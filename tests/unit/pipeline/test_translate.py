@@ -186,3 +186,10 @@ def test_conversion_of_what_is_nothing_we_know_is_refused() -> None:
 
 def test_every_format_names_itself() -> None:
     assert {name: form.name for name, form in FORMATS.items()} == {name: name for name in FORMATS}
+
+
+@pytest.mark.parametrize(
+    ("raw", "form"), [(b"{}", "exchange"), (b'{"resourceType":"Bundle","type":"collection"}', "fhir")]
+)
+def test_what_says_nothing_is_not_accepted(raw: bytes, form: str) -> None:
+    assert not translator().read(raw, form, context()).accepted
