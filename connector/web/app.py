@@ -79,8 +79,8 @@ class _Site:
 
     async def status(self, request: Request) -> Response:
         """The page for people, in the language that the browser asks for."""
-        asked = request.query_params.get("lang") or request.headers.get("accept-language", "fr").lower()[:2]
-        language = asked if asked in page.LANGUAGES else "en"
+        asked = request.query_params.get("lang") or request.headers.get("accept-language", "").lower()[:2]
+        language = asked if asked in page.LANGUAGES else application.settings.language
         status = await self._application.status()
         messages = await self._application.messages(Filters(limit=20))
         application = self._application
