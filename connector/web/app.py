@@ -78,12 +78,12 @@ class _Site:
         self._application = application
 
     async def status(self, request: Request) -> Response:
-        """The page for people, in the language that the browser asks for."""
+        """The page for people, in the language that the browser asks for, else the site's."""
+        application = self._application
         asked = request.query_params.get("lang") or request.headers.get("accept-language", "").lower()[:2]
         language = asked if asked in page.LANGUAGES else application.settings.language
-        status = await self._application.status()
-        messages = await self._application.messages(Filters(limit=20))
-        application = self._application
+        status = await application.status()
+        messages = await application.messages(Filters(limit=20))
         return HTMLResponse(
             page.render(status, messages, language, now=application.clock.now(), zone=application.settings.zone)
         )
