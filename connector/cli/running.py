@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from connector.cli.signals import heard
 from connector.cli.terminal import Terminal, visible
 
 if TYPE_CHECKING:
@@ -88,9 +88,6 @@ def _settle_memory() -> None:
 
 def _reload_on_hangup(application: Application, stack: contextlib.AsyncExitStack) -> None:
     """SIGHUP compiles mappings and tables anew, aside; wrong ones leave the old ones in force."""
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is None:
-        return
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -99,11 +96,7 @@ def _reload_on_hangup(application: Application, stack: contextlib.AsyncExitStack
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    try:
-        loop.add_signal_handler(hangup, ask)
-    except (NotImplementedError, RuntimeError):  # not the main thread
-        return
-    stack.callback(loop.remove_signal_handler, hangup)
+    stack.enter_context(heard("SIGHUP", ask))
 
 
 async def _reload(application: Application) -> None:

@@ -1,29 +1,37 @@
-"""Ctrl-C and SIGTERM end what runs, in order and with exit code 0."""
+"""Ctrl-C and SIGTERM end what runs, in order and with exit code 0; other signals ask for something."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
 
-__all__ = ["until_stopped"]
+__all__ = ["heard", "until_stopped"]
+
+
+@contextlib.contextmanager
+def heard(name: str, call: Callable[[], object]) -> Iterator[None]:
+    """Call this on the running loop at a signal (`SIGTERM`, `SIGHUP`…), as long as the context lasts.
+
+    Nothing is heard where signals cannot be: loops on Windows and threads other than the main one have no handlers.
+    """
+    number = getattr(signal, name, None)
+    if number is None or sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(number, call)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(number)
 
 
 async def until_stopped(also: asyncio.Event | None = None) -> None:
-    """Return at SIGINT, SIGTERM, or when `also` is set; the handlers are put back."""
-    loop = asyncio.get_running_loop()
+    """Return at SIGINT, SIGTERM, or when `also` is set."""
     stopped = also or asyncio.Event()
-    caught = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stopped.set)
-        except (
-            NotImplementedError,
-            RuntimeError,
-        ):  # Windows loops and threads other than the main one have no handlers
-            continue
-        caught.append(number)
-    try:
+    with heard("SIGINT", stopped.set), heard("SIGTERM", stopped.set):
         await stopped.wait()
-    finally:
-        for number in caught:
-            loop.remove_signal_handler(number)
