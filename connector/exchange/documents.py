@@ -6,7 +6,7 @@ from connector.exchange.care import Act, Encounter, Order
 from connector.exchange.moments import Moment
 from connector.exchange.people import Concept, Identifier, Model, Organization, Party
 
-__all__ = ["Content", "Directives", "Document"]
+__all__ = ["Content", "Directives", "Document", "Sharing"]
 
 
 class Content(Model, frozen=True):
@@ -78,3 +78,11 @@ class Directives(Model, frozen=True):
     acknowledge_reading: bool | None = None
     mail_to_professionals: str | None = None
     mail_to_patient: str | None = None
+
+
+class Sharing(Model, frozen=True):
+    """The three boxes of « Envoyer un document »: *mon logiciel métier*, *Mes Patients* (regional record), *Ma Santé Connectée*."""
+
+    business_software: bool | None = None
+    regional_record: bool | None = None
+    ma_sante_connectee: bool | None = None

@@ -8,9 +8,13 @@ from typing import Any
 import msgspec
 
 from connector.exchange.care import Encounter, Order
-from connector.exchange.documents import Directives, Document
+from connector.exchange.channel import Channel
+from connector.exchange.conversation import Message, Thread
+from connector.exchange.documents import Directives, Document, Sharing
 from connector.exchange.moments import Moment
 from connector.exchange.people import Identifier, Model, Party, Patient
+from connector.exchange.results import Report
+from connector.exchange.teleexpertise import Teleexpertise
 
 __all__ = ["Context", "Envelope", "Exchange"]
 
@@ -44,9 +48,12 @@ class Envelope(Model, frozen=True):
 class Exchange(Model, frozen=True):
     """What was said. `intent`: submit, replace, delete, notify. `mode`: document, conversation, teleexpertise, mail, mon_espace_sante.
 
-    `origin` says where it began: `feed` (HL7 v2 or FHIR) or `monsisra`. `sender` is PRT SB, `recipients` PRT RCT, `reply_to` PRT REPLY.
+    `origin` says where it began: `feed` (HL7 v2 or FHIR) or `monsisra`. `sender` is PRT SB: the account that acts (« agir en tant que »);
+    `enterer` the person who typed; `recipients` PRT RCT, `reply_to` PRT REPLY. `id` is the exchange's own: the same id is the same exchange.
+    `subject` is the objet; `messages` what was written, in order: one for a mail, all of a conversation.
     """
 
+    id: str | None = None
     intent: str | None = None
     mode: str | None = None
     origin: str | None = None
@@ -59,6 +66,14 @@ class Exchange(Model, frozen=True):
     sender: Party | None = None
     recipients: tuple[Party, ...] = ()
     reply_to: tuple[Party, ...] = ()
+    enterer: Party | None = None
+    subject: str | None = None
+    thread: Thread | None = None
+    messages: tuple[Message, ...] = ()
+    teleexpertise: Teleexpertise | None = None
+    channel: Channel | None = None
+    sharing: Sharing | None = None
+    reports: tuple[Report, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
