@@ -322,6 +322,7 @@ def desk_settings(settings: Settings) -> Any:
             "modes": route.when.mode,
             "document_types": route.when.document_type,
             "directives": route.when.directive,
+            "boxes": route.when.box,
         }
         for route in settings.routes
     ] or [{"to": tuple(settings.destinations)}]

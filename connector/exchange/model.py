@@ -50,7 +50,7 @@ class Exchange(Model, frozen=True):
 
     `origin` says where it began: `feed` (HL7 v2 or FHIR) or `monsisra`. `sender` is PRT SB: the account that acts (« agir en tant que »);
     `enterer` the person who typed; `recipients` PRT RCT, `reply_to` PRT REPLY. `id` is the exchange's own: the same id is the same exchange.
-    `subject` is the objet; `messages` what was written, in order: one for a mail, all of a conversation.
+    `prior` is whom `patient` was known as before a merge or a change of identifiers (MRG). `subject` is the objet; `messages` what was written, in order: one for a mail, all of a conversation.
     """
 
     id: str | None = None
@@ -59,6 +59,7 @@ class Exchange(Model, frozen=True):
     origin: str | None = None
     envelope: Envelope | None = None
     patient: Patient | None = None
+    prior: Patient | None = None
     encounter: Encounter | None = None
     orders: tuple[Order, ...] = ()
     documents: tuple[Document, ...] = ()

@@ -10,6 +10,7 @@ __all__ = [
     "Address",
     "Concept",
     "Device",
+    "DmpConsent",
     "HumanName",
     "Identifier",
     "Model",
@@ -137,6 +138,22 @@ class Party(Model, frozen=True):
     mssante: str | None = None
 
 
+class DmpConsent(Model, frozen=True):
+    """What an establishment knows of the patient's DMP and of his choices (ZFA, PAM.fr).
+
+    `status`: active, closed, absent (table dmp-status). `feeding`: not-opposed, opposed, not-collected (dmp-feeding: the patient was told
+    that documents are put into the DMP). `consultation`: consented, refused, not-collected (dmp-consultation). Each with its date.
+    """
+
+    status: str | None = None
+    status_date: Moment | None = None
+    closed_at: Moment | None = None
+    feeding: str | None = None
+    feeding_date: Moment | None = None
+    consultation: str | None = None
+    consultation_date: Moment | None = None
+
+
 class Patient(Model, frozen=True):
     """The patient. The five INS strict traits are the birth name, birth given names, birth date, sex, birth place (COG).
 
@@ -162,3 +179,4 @@ class Patient(Model, frozen=True):
     birth_order: int | None = None
     guardians: tuple[Party, ...] = ()
     managing: Organization | None = None
+    dmp: DmpConsent | None = None

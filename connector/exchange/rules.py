@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
-from connector.exchange import directives, identity
+from connector.exchange import directives, identity, sharing
 from connector.exchange.documents import Document
 from connector.exchange.facts import VOLET_LPS, Facts
 from connector.exchange.ids import is_document_root
@@ -164,4 +164,5 @@ RULES: dict[str, Rule] = {
     "recipients_present": directives.recipients_present,
     "sender_present": directives.sender_present,
     "national_numbers": identity.national_numbers,
+    "sharing_possible": sharing.sharing_possible,
 }

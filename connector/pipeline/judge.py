@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from connector.exchange.identifiers import ins_of, ipp_of
 from connector.exchange.ids import ordering_key
@@ -14,7 +15,7 @@ from connector.hl7.codec import Header, ParseOptions, header
 from connector.hl7.wire import read_header
 from connector.issues import Issue, IssueCode, Severity, worst
 from connector.pipeline.journey import Entry, Inbound, MessageState, Peeked
-from connector.pipeline.route import Route, Subject, deliveries
+from connector.pipeline.route import Route, Subject, deliveries, unserved
 from connector.pipeline.translate import Reading, Translator
 
 __all__ = ["Desk", "DeskSettings"]
@@ -130,6 +131,9 @@ class Desk:
             type=peeked.type or reading.claim.type, sender=peeked.sender, endpoint=inbound.endpoint,
             key=_key(exchange, peeked), exchange=exchange,
         )  # fmt: skip
+        if accepted and (refused := unserved(subject, self.settings.routes)):
+            reading = replace(reading, issues=(*reading.issues, *refused))
+            accepted = False
         return Entry(
             inbound=inbound,
             sender=peeked.sender,

@@ -8,9 +8,11 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from connector.exchange.model import Exchange
+from connector.exchange.sharing import ticked
+from connector.issues import Issue, IssueCode, Severity
 from connector.pipeline.journey import Delivery
 
-__all__ = ["Route", "Subject", "deliveries"]
+__all__ = ["Route", "Subject", "deliveries", "unserved"]
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +29,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Destinations and when they are meant. Every condition that is given must hold; a list is satisfied by one of its items.
 
     `types` and `senders` are patterns (`MDM^*`); `directives` are names of `Directives` that must be true (`to_dmp`), or false with
-    a leading `not ` (`not hidden_from_patient`); `document_types` are codes of the document's type.
+    a leading `not ` (`not hidden_from_patient`); `document_types` are codes of the document's type; `boxes` are sharing boxes, one
+    of which must be ticked (`regional_record`).
     """
 
     to: tuple[str, ...]
@@ -38,6 +41,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     modes: tuple[str, ...] = ()
     document_types: tuple[str, ...] = ()
     directives: tuple[str, ...] = ()
+    boxes: tuple[str, ...] = ()
 
     def holds(self, subject: Subject) -> bool:
         """Whether this route is meant for the subject."""
@@ -50,6 +54,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             and _one_of(self.modes, exchange.mode if exchange else None)
             and self._documents_hold(exchange)
             and all(_directive_holds(exchange, name) for name in self.directives)
+            and (not self.boxes or (exchange is not None and not set(self.boxes).isdisjoint(ticked(exchange))))
         )
 
     def _documents_hold(self, exchange: Exchange | None) -> bool:
@@ -63,6 +68,17 @@ def deliveries(subject: Subject, routes: Iterable[Route]) -> tuple[Delivery, ...
     """One delivery a destination, in the order of the routes, each destination once, all under the subject's ordering key."""
     names = dict.fromkeys(name for route in routes if route.holds(subject) for name in route.to)
     return tuple(Delivery(destination=name, key=subject.key) for name in names)
+
+
+def unserved(subject: Subject, routes: Iterable[Route]) -> list[Issue]:
+    """A ticked box that no route serves refuses the exchange: what its author asked for cannot be done."""
+    boxes = ticked(subject.exchange) if subject.exchange is not None else ()
+    served = {box for route in routes if boxes and route.holds(subject) for box in route.boxes}
+    return [
+        Issue.of(Severity.ERROR, IssueCode.SHARING_NOT_SERVED, f"sharing.{box}", box=box)
+        for box in boxes
+        if box not in served
+    ]
 
 
 def _matches(patterns: tuple[str, ...], text: str) -> bool:

@@ -159,6 +159,12 @@ class When(Model):
         default=(),
         description="Directives that must be yes (`to_dmp`, `to_professionals`, `to_patient`…), or no or absent with `not ` in front.",
     )
+    box: Annotated[
+        tuple[Literal["business_software", "regional_record", "ma_sante_connectee"], ...], BeforeValidator(_listed)
+    ] = Field(
+        default=(),
+        description="Sharing boxes of « Envoyer un document », one of which must be ticked: `business_software`, `regional_record`, `ma_sante_connectee`. A ticked box that no route names refuses the exchange.",
+    )
 
 
 class Route(Model):

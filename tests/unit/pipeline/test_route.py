@@ -2,16 +2,17 @@
 
 import pytest
 
-from connector.exchange.documents import Directives, Document
+from connector.exchange.documents import Directives, Document, Sharing
 from connector.exchange.model import Exchange
 from connector.exchange.people import Concept
-from connector.pipeline.route import Route, Subject, deliveries
+from connector.pipeline.route import Route, Subject, deliveries, unserved
 
 EXCHANGE = Exchange(
     intent="submit",
     mode="document",
     documents=(Document(type=Concept(code="18748-4")),),
     directives=Directives(to_dmp=True, hidden_from_patient=False),
+    sharing=Sharing(regional_record=True),
 )
 
 
@@ -44,6 +45,8 @@ def subject(**changed: object) -> Subject:
         (Route(to=("folder",), directives=("to_dmp", "to_patient")), False),
         (Route(to=("folder",), directives=("not hidden_from_patient",)), True),
         (Route(to=("folder",), directives=("not to_dmp",)), False),
+        (Route(to=("folder",), boxes=("regional_record", "business_software")), True),
+        (Route(to=("folder",), boxes=("business_software",)), False),
     ],
 )
 def test_route_holds_when_every_condition_does(route: Route, expected: bool) -> None:
@@ -64,3 +67,12 @@ def test_a_message_without_exchange_meets_only_routes_without_conditions_on_it()
         Route(to=("folder",), intents=("submit",)),
     ]
     assert [d.destination for d in deliveries(subject(exchange=None), routes)] == ["archive"]
+
+
+def test_a_ticked_box_that_no_route_serves_is_told() -> None:
+    anything = Route(to=("folder",))
+    [issue] = unserved(subject(), [anything])
+    assert (issue.code, issue.place.path if issue.place else "") == ("SHARING_NOT_SERVED", "sharing.regional_record")
+    assert unserved(subject(), [anything, Route(to=("mhd",), boxes=("regional_record",))]) == []
+    elsewhere = Route(to=("mhd",), boxes=("regional_record",), modes=("mail",))
+    assert len(unserved(subject(), [elsewhere])) == 1
