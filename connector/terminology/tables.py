@@ -3,22 +3,49 @@
 A table holds one concept a row. `exchange` is the canonical word; `hl7`, `fhir`, `cda`, `xds` are the codes of the formats: without the
 column the code is the same there, with an empty cell the format has no code for it. A cell may hold `a|b` (writes `a`, reads both) or `>a`
 (writes `a` only, because another row reads it). `<side>_system` names the code system (an alias of systems.csv, an OID, a URI or an HL7
-name); without it the row's `exchange_system` is translated. Lines before the header that begin with `#` hold `version:`, `source:` and
-column defaults (`hl7_system: MetaDMPMSS`).
+name); without it the row's `exchange_system` is translated. Lines before the header that begin with `#` hold `version:`, `source:`,
+`identifier:` (the value set that the table is: OIDs and URLs between `|`), `effective:` (since when this version) and column defaults
+(`hl7_system: MetaDMPMSS`). A row whose `status` is `retired`, or whose `end` has passed, is read and no longer to be written.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
-__all__ = ["SIDES", "Clash", "Coded", "Row", "Systems", "Table", "Tables", "TerminologyError", "load"]
+__all__ = [
+    "COLUMNS",
+    "LOCAL",
+    "RETIRED",
+    "SETTINGS",
+    "SIDES",
+    "Clash",
+    "Coded",
+    "Row",
+    "System",
+    "Systems",
+    "Table",
+    "Tables",
+    "TerminologyError",
+    "closest",
+    "load",
+    "read_records",
+    "stem",
+]
 
 SIDES = ("exchange", "hl7", "fhir", "cda", "xds")
-_EXTRA = ("display", "class", "status", "note")
-_COLUMNS = (*SIDES, *(f"{side}_system" for side in SIDES), *_EXTRA)
+#: `status` of a row that is read and no longer written, and of one that is the site's own (an import leaves it alone).
+RETIRED, LOCAL = "retired", "local"
+SETTINGS = ("version", "source", "identifier", "effective")
+COLUMNS = (
+    *SIDES,
+    *(f"{side}_system" for side in SIDES),
+    *("display", "class", "status", "start", "end", "also", "note"),
+)
+_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")
 _SYSTEM_COLUMNS = ("alias", "title", "oid", "uri", "hl7", "version", "source", "licence")
 
 
@@ -141,12 +168,17 @@ class Table:
     """One CSV, both ways."""
 
     def __init__(
-        self, name: str, rows: Iterable[Row], systems: Systems, *, version: str = "", source: str = ""
+        self, name: str, rows: Iterable[Row], systems: Systems, settings: Mapping[str, str] | None = None
     ) -> None:
+        said = settings or {}
         self.name = name
-        self.version = version
-        self.source = source
+        self.version = said.get("version", "")
+        self.source = said.get("source", "")
+        self.effective = said.get("effective", "")
+        self.identifiers = tuple(each for each in said.get("identifier", "").split("|") if each)
         self.rows = tuple(rows)
+        #: Word → the day from which it is not to be written any more ("" when it is retired without a day).
+        self.ends: dict[str, str] = {}
         self.clashes: list[Clash] = []
         self._read: dict[str, dict[str, str]] = {side: {} for side in SIDES}
         self._read_row: dict[str, dict[str | tuple[str, str], Row]] = {side: {} for side in SIDES}
@@ -156,7 +188,8 @@ class Table:
             self._add(row, systems)
 
     def _add(self, row: Row, systems: Systems) -> None:
-        self._write_row.setdefault(row.exchange, row)
+        if self._write_row.setdefault(row.exchange, row) is row and (row.get("status") == RETIRED or row.get("end")):
+            self.ends[row.exchange] = row.cells.get("end", "")
         display = row.get("display")
         for side in SIDES:
             cell = row.exchange if side == "exchange" else row.cells.get(side, row.exchange)
@@ -206,6 +239,11 @@ class Table:
         row = self._write_row.get(value)
         return row.get(column) if row else None
 
+    def retired(self, value: str, day: str) -> bool:
+        """Whether a word is no longer to be written on a day (ISO date): it is retired, or its end has passed."""
+        end = self.ends.get(value)
+        return end is not None and end <= day
+
     def __contains__(self, value: object) -> bool:
         return value in self._write_row
 
@@ -233,7 +271,7 @@ class Tables:
         try:
             return self._tables[name]
         except KeyError:
-            raise KeyError(f"no terminology {name!r}{_closest(name, self._tables)}") from None
+            raise KeyError(f"no terminology {name!r}{closest(name, self._tables)}") from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._tables
@@ -251,29 +289,33 @@ def load(files: Mapping[str, str]) -> Tables:
     """Tables from CSV texts by file name; the one called systems.csv is read first. Raises TerminologyError with file and line."""
     systems = Systems()
     for name, text in files.items():
-        if _stem(name) == "systems":
+        if stem(name) == "systems":
             systems = Systems(_systems(name, text))
-    tables = {_stem(name): _table(name, text, systems) for name, text in files.items() if _stem(name) != "systems"}
+    tables = {stem(name): _table(name, text, systems) for name, text in files.items() if stem(name) != "systems"}
     return Tables(tables, systems)
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """The name of a table in its file's name."""
     return name.rsplit("/", 1)[-1].removesuffix(".csv")
 
 
-def _closest(word: str, words: Iterable[str]) -> str:
+def closest(word: str, words: Iterable[str]) -> str:
+    """`; did you mean 'x'?` or nothing."""
     near = get_close_matches(word, list(words), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _records(name: str, text: str, columns: tuple[str, ...]) -> tuple[dict[str, str], list[tuple[int, dict[str, str]]]]:
+def read_records(
+    name: str, text: str, columns: tuple[str, ...]
+) -> tuple[dict[str, str], list[tuple[int, dict[str, str]]]]:
     """The settings of the lines that begin with `#`, and each record with its line."""
     settings: dict[str, str] = {}
     lines = text.removeprefix("\ufeff").splitlines()
     first = 0
     while first < len(lines) and (not lines[first].strip() or lines[first].startswith("#")):
         key, colon, value = lines[first].lstrip("# ").partition(":")
-        if colon and (key in ("version", "source") or key in columns):
+        if colon and (key in SETTINGS or key in columns):
             settings[key] = value.strip()
         first += 1
     reader = csv.reader(lines[first:], strict=True)
@@ -294,7 +336,7 @@ def _records(name: str, text: str, columns: tuple[str, ...]) -> tuple[dict[str, 
 def _check_header(place: str, header: list[str], columns: tuple[str, ...]) -> None:
     for column in header:
         if column not in columns:
-            raise TerminologyError(place, f"unknown column {column!r}{_closest(column, columns)}")
+            raise TerminologyError(place, f"unknown column {column!r}{closest(column, columns)}")
         if header.count(column) > 1:
             raise TerminologyError(place, f"column {column!r} stands twice")
     if columns[0] not in header:
@@ -302,7 +344,7 @@ def _check_header(place: str, header: list[str], columns: tuple[str, ...]) -> No
 
 
 def _systems(name: str, text: str) -> Iterator[System]:
-    _, records = _records(name, text, _SYSTEM_COLUMNS)
+    _, records = read_records(name, text, _SYSTEM_COLUMNS)
     for line, cells in records:
         place = f"{name}:{line}"
         if not cells["alias"]:
@@ -312,8 +354,8 @@ def _systems(name: str, text: str) -> Iterator[System]:
 
 
 def _table(name: str, text: str, systems: Systems) -> Table:
-    settings, records = _records(name, text, _COLUMNS)
-    defaults = {key: value for key, value in settings.items() if key in _COLUMNS}
+    settings, records = read_records(name, text, COLUMNS)
+    defaults = {key: value for key, value in settings.items() if key in COLUMNS}
     rows: list[Row] = []
     seen: dict[tuple[str, str], str] = {}
     for line, cells in records:
@@ -327,5 +369,8 @@ def _table(name: str, text: str, systems: Systems) -> Table:
         key = (row.exchange, row.cells.get("exchange_system", ""))
         if (other := seen.setdefault(key, place)) is not place:
             raise TerminologyError(place, f"{row.exchange!r} is already defined by {other}")
+        for column in ("start", "end"):
+            if (day := row.get(column)) is not None and not _DATE.match(day):
+                raise TerminologyError(place, f"{column}: {day!r} is not a day (2026-12-31)")
         rows.append(row)
-    return Table(_stem(name), rows, systems, version=settings.get("version", ""), source=settings.get("source", ""))
+    return Table(stem(name), rows, systems, settings)
