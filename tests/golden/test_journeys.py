@@ -119,7 +119,7 @@ LOSSES: dict[str, frozenset[str]] = {
     "hl7-fhir": frozenset(
         {
             "patient.identifiers.system_type", "patient.account", "patient.identity_unknown", "patient.identity_attributes",
-            "encounter.number.system_type", "encounter.responsible.identifiers.system_type", "encounter.participants.identifiers.system_type",
+            "patient.dmp", "encounter.number.system_type", "encounter.responsible.identifiers.system_type", "encounter.participants.identifiers.system_type",
             # FHIR wants seconds and a zone
             "encounter.period", "documents.created",
             "orders", "documents.source_application", "sender.role", "sender.identifiers.system_type",
