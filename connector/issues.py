@@ -54,6 +54,7 @@ class IssueCode(Enum):
     SEGMENT_NAME = ("100", "", "nom de segment illisible (segment {number})", "segment name cannot be read (segment {number})")
     ESCAPE_UNKNOWN = ("0", "", "séquence d'échappement inconnue, gardée telle quelle", "unknown escape sequence, kept as it is")
     FORMATTING_DROPPED = ("0", "", "mise en évidence (\\H\\, \\N\\) non transportée", "highlighting (\\H\\, \\N\\) is not carried")
+    TRANSLITERATED = ("0", "", "caractères absents de {expected}, écrits autrement", "characters that {expected} does not have, written otherwise")
     TRUNCATED = ("100", "", "message tronqué : {expected}", "truncated message: {expected}")
     TOO_MANY = ("198", "", "plus de {limit} {what}", "more than {limit} {what}")
 
@@ -84,6 +85,7 @@ class IssueCode(Enum):
     MAP_NOT_WRITABLE = ("207", "", "ne peut pas être écrit comme {expected}", "cannot be written as {expected}")
     MAP_PREDICATE_LOST = ("207", "", "ce qui est écrit ne satisfait plus la condition {expected}", "what was written no longer satisfies the condition {expected}")
     MAP_ERASED = ("0", "", "valeur effacée explicitement par l'émetteur (\"\") : {expected}", "value explicitly emptied by the sender (\"\"): {expected}")
+    CODE_RETIRED = ("0", "", "code retiré de la terminologie {table} : écrit tel quel, à remplacer", "code retired from terminology {table}: written as it is, to be replaced")
     MAP_CODE_SYSTEM = ("103", "", "système de codage inconnu ; ajouter à terminology/systems.csv", "unknown code system; add it to terminology/systems.csv")
 
     # --- documents

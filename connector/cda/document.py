@@ -20,6 +20,7 @@ from connector.exchange.model import Exchange
 from connector.exchange.people import Concept, Patient
 from connector.issues import Issue, IssueCode, Outcome, Severity, worst
 from connector.mapping.language import Run
+from connector.terminology import untranslated
 
 __all__ = ["HEADER", "CdaReading", "complete", "is_cda", "read_clinical", "read_document", "write_document"]
 
@@ -78,7 +79,11 @@ def read_clinical(clinical: ClinicalDocument, run: Run, library: MappingLibrary)
     before = len(run.issues)
     exchange = library.mapping(HEADER).read(clinical.header, run)
     issues = [_weighed(issue) for issue in run.issues[before:]]
-    issues += check(clinical, tables=run.context.table)
+    checked = check(clinical, tables=run.context.table)
+    for issue in (each for each in checked if each.code == IssueCode.MAP_UNKNOWN_CODE.name):
+        code = clinical.header.value(issue.place.path.removeprefix("/ClinicalDocument/"))
+        run.untranslated.append(untranslated(issue.params["table"], "read", "cda", code))
+    issues += checked
     del run.issues[before:]
     if exchange is None or not exchange.documents:
         issues.append(Issue.of(Severity.ERROR, IssueCode.CDA_MISSING, "/ClinicalDocument", expected="id, code"))

@@ -203,7 +203,7 @@ def _word(table: str, code: str | None, run: Run) -> str | None:
         return code
     found: str | None = run.context.table(table).to_exchange("fhir", code)
     if found is None:
-        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+        run.unknown_code(table, "read", "fhir", code)
     return found
 
 
@@ -213,7 +213,7 @@ def _code(table: str, word: str | None, run: Run) -> str | None:
         return word
     found = run.context.table(table).from_exchange("fhir", word)
     if found is None:
-        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+        run.unknown_code(table, "write", "fhir", word)
         return None
     return str(found.code)
 

@@ -25,7 +25,12 @@ WriteNode = Callable[[Any, Any, Run], None]
 
 
 class UnknownCode(ValueError):
-    """A code that its table does not hold."""
+    """A code that its table does not hold; `code` is told to nobody but the count of tasks."""
+
+    def __init__(self, table: str, code: object, system: str | None = None) -> None:
+        super().__init__(table)
+        self.code = code
+        self.system = system
 
 
 class Conversion(NamedTuple):
@@ -117,6 +122,7 @@ class _Lookup:
             raise ValueError(f"terminology {table.name!r}: {error}") from error
         self.reads = {code: self.value(word) for code, word in table.reads(side).items()}
         self.writes = {self.words[word]: coded for word, coded in table.writes(side).items()}
+        self.ends = {self.words[word]: end for word, end in table.ends.items()}
         self.triple = triple
 
     def value(self, word: str) -> Any:
@@ -132,7 +138,7 @@ class _Lookup:
         try:
             return self.reads[code]
         except KeyError:
-            raise UnknownCode(self.table.name) from None
+            raise UnknownCode(self.table.name, code) from None
 
     def read_any(self, value: str | Concept, run: Run) -> Any:
         if isinstance(value, str):
@@ -141,9 +147,9 @@ class _Lookup:
         word = self.table.to_exchange(self.side, value.code, native)
         if word is None:
             if not self.as_concept:
-                raise UnknownCode(self.table.name)
+                raise UnknownCode(self.table.name, value.code, value.system)
             # a Concept can hold any code: it is kept as received, and said
-            run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=self.table.name)
+            run.unknown_code(self.table.name, "read", self.side, value.code, value.system)
             return value
         found = self.value(word)
         if isinstance(found, Concept):
@@ -154,15 +160,21 @@ class _Lookup:
         return found
 
     def write(self, value: Any, run: Run) -> str:
-        coded = self.writes.get(value.code if self.as_concept else value)
+        word = value.code if self.as_concept else value
+        coded = self.writes.get(word)
         if coded is None:
-            raise UnknownCode(self.table.name)
+            raise UnknownCode(self.table.name, word, value.system if self.as_concept else None)
+        if word in self.ends:
+            self._warn(word, run)
         return coded.code
 
     def concept(self, value: Any, run: Run) -> Concept:
         """The coded triple to write; a Concept that the table does not hold is written as it is, with a warning."""
-        coded = self.writes.get(value.code if self.as_concept else value)
+        word = value.code if self.as_concept else value
+        coded = self.writes.get(word)
         if coded is not None:
+            if word in self.ends:
+                self._warn(word, run)
             system = self.systems.canonical(coded.system) if coded.system else None
             found = Concept(code=coded.code, system=system, display=coded.display)
             if not self.as_concept:
@@ -171,6 +183,11 @@ class _Lookup:
                 found, display=value.display or coded.display, version=value.version, text=value.text
             )
         if self.as_concept and isinstance(value, Concept):
-            run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=self.table.name)
+            run.unknown_code(self.table.name, "write", self.side, value.code, value.system)
             return value
-        raise UnknownCode(self.table.name)
+        raise UnknownCode(self.table.name, word)
+
+    def _warn(self, word: Any, run: Run) -> None:
+        """The code has left its table: it is written all the same, and said (from the day of its end on)."""
+        if self.ends[word] <= run.context.now[:10]:
+            run.report(Severity.WARNING, IssueCode.CODE_RETIRED, table=self.table.name)

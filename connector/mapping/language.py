@@ -14,6 +14,7 @@ import msgspec
 
 from connector.exchange.model import Context
 from connector.issues import Issue, IssueCode, Place, Severity
+from connector.terminology import Untranslated, untranslated
 
 __all__ = [
     "ERASE",
@@ -147,7 +148,7 @@ class Datatype(msgspec.Struct, frozen=True):
 class Run:
     """One conversion: its Context, the issues met, and (when explaining) the record of what came from where."""
 
-    __slots__ = ("context", "derivations", "erased", "issues", "pending", "place", "rule", "trail")
+    __slots__ = ("context", "derivations", "erased", "issues", "pending", "place", "rule", "trail", "untranslated")
 
     def __init__(self, context: Context, *, explain: bool = False) -> None:
         self.context = context
@@ -162,12 +163,18 @@ class Run:
             Any
         ] = []  # where nested mappings are, so that an issue can spell its place; the compiler's own
         self.derivations: list[tuple[str, tuple[str, ...], str]] | None = [] if explain else None
+        self.untranslated: list[Untranslated] = []  # the codes of the MAP_UNKNOWN_CODE issues, to be counted as tasks
 
     def report(self, severity: Severity, code: IssueCode, path: str = "", **params: object) -> None:
         """Add an issue at `path` (default: the place in hand)."""
         # Not by Issue.of: a parameter of the text may itself be called `rule` (MAP_DISAGREES).
         texts = {name: str(value) for name, value in params.items()}
         self.issues.append(Issue(severity, code.name, Place(path or self.place, self.rule), texts))
+
+    def unknown_code(self, table: str, way: str, side: str, code: object, system: str | None = None) -> None:
+        """Report MAP_UNKNOWN_CODE as a warning, and keep the code to be counted (`way`: `read` or `write`)."""
+        self.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+        self.untranslated.append(untranslated(table, way, side, code, system))
 
     def derived(self, output: str, sources: Iterable[str], by: str) -> None:
         """Say that the output place was computed from Exchange places by code (`assemble`, `take_apart`, rules), for `explain`."""

@@ -20,7 +20,7 @@ from connector.mapping.exchange import ExchangePath, parse_exchange
 from connector.mapping.language import Datatype, Located, MappingError, MappingSpec, Rule, Run, Shape
 from connector.mapping.paths import closest
 from connector.mapping.when import Condition, parse_condition
-from connector.terminology import Table, Tables
+from connector.terminology import Table, Tables, untranslated
 
 __all__ = ["Part", "Workbench"]
 
@@ -243,9 +243,13 @@ class Part:
         """A value that the datatype or table refuses: ERROR, or WARNING when the rule has a default to fall back on."""
         severity = Severity.WARNING if self.rule.default is not None else Severity.ERROR
         if isinstance(error, UnknownCode):
+            self._count(error, "read", run)
             self.report(run, severity, IssueCode.MAP_UNKNOWN_CODE, node, found, table=self.rule.code)
         else:
             self.report(run, severity, IssueCode.MAP_DATA_TYPE, node, found, expected=self.expected)
+
+    def _count(self, error: UnknownCode, way: str, run: Run) -> None:
+        run.untranslated.append(untranslated(self.rule.code or "", way, self.spec.side, error.code, error.system))
 
     @property
     def expected(self) -> str:
@@ -276,6 +280,7 @@ class Part:
     def unwritable(self, error: ValueError, run: Run) -> None:
         """A value that the datatype or table cannot write."""
         if isinstance(error, UnknownCode):
+            self._count(error, "write", run)
             self.complain(run, Severity.ERROR, IssueCode.MAP_UNKNOWN_CODE, table=self.rule.code)
         else:
             self.complain(run, Severity.ERROR, IssueCode.MAP_NOT_WRITABLE, expected=self.expected)

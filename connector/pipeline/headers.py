@@ -15,7 +15,7 @@ from connector.cda.document import CdaReading, is_cda, read_document
 from connector.cda.sniff import agrees, sniff
 from connector.exchange.documents import Content, Document
 from connector.exchange.facts import Facts
-from connector.exchange.model import Context, Exchange
+from connector.exchange.model import Exchange
 from connector.exchange.moments import Moment, edges
 from connector.exchange.people import Concept, Party
 from connector.issues import Issue, IssueCode, Place, Severity
@@ -35,21 +35,21 @@ COMPARED = {
 
 
 def read_headers(
-    exchange: Exchange, facts: Facts, context: Context, library: Library, issues: list[Issue], *, hl7: bool
+    exchange: Exchange, facts: Facts, run: Run, library: Library, issues: list[Issue], *, hl7: bool
 ) -> tuple[Exchange, Facts]:
-    """The Exchange with what the header of each CDA says, and the facts that the rules compare; trouble goes to `issues`.
+    """The Exchange with what the header of each CDA says, and the facts that the rules compare; trouble goes to `issues`, codes without a translation to the run.
 
     Places of a document's own trouble stand behind `documents[n].content`. Bytes that are not what they say are DOCUMENT_TYPE_CLASH (B11).
     """
     documents: list[Document] = []
     headers: list[CdaReading | None] = []
     for number, document in enumerate(exchange.documents, 1):
-        header = _header(document.content, f"documents[{number}].content", context, library, issues, hl7)
+        header = _header(document.content, f"documents[{number}].content", run, library, issues, hl7)
         headers.append(header)
         if header is None:
             documents.append(document)
             continue
-        issues += disagreements(header.document, document, number, context.zone)
+        issues += disagreements(header.document, document, number, run.context.zone)
         documents.append(overlaid(header.document, document))
     known = replace(
         facts,
@@ -61,12 +61,14 @@ def read_headers(
 
 
 def _header(
-    content: Content | None, place: str, context: Context, library: Library, issues: list[Issue], hl7: bool
+    content: Content | None, place: str, run: Run, library: Library, issues: list[Issue], hl7: bool
 ) -> CdaReading | None:
     if content is None or content.data is None:
         return None
     if is_to_be_read(content, hl7=hl7):
-        read = read_document(content.data, Run(context), library)
+        inner = Run(run.context)
+        read = read_document(content.data, inner, library)
+        run.untranslated += inner.untranslated
         issues += [_inside(issue, place) for issue in read.issues]
         return read.value
     if content.media_type is not None and not agrees(content.media_type, content.data):

@@ -8,6 +8,7 @@ import msgspec
 
 from connector.exchange.model import Exchange
 from connector.issues import Issue
+from connector.terminology import Untranslated
 
 __all__ = ["Delivery", "Entry", "Inbound", "MessageState", "Peeked", "Policy"]
 
@@ -61,6 +62,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[bytes, ...] = ()  # the ACKs owed, as they will be written; none when none was asked for
     deliveries: tuple[Delivery, ...] = ()
     possible_duplicate_of: int | None = None
+    untranslated: tuple[Untranslated, ...] = ()  # codes that a table did not hold, each once
     conflicts_with: int | None = None  # the earlier message whose MSH-10 this one uses with other bytes (set by intake)
 
 

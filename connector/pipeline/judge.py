@@ -146,6 +146,7 @@ class Desk:
             document_ids=tuple(document.id for document in exchange.documents if document.id) if exchange else (),
             exchange=exchange,
             issues=reading.issues,
+            untranslated=tuple(dict.fromkeys(reading.untranslated)),
             mapping=f"{reading.mapping}@{self.translator.mappings.version}" if reading.mapping else "",
             answers=self._answers(inbound, peeked, reading, context),
             deliveries=deliveries(subject, self.settings.routes) if accepted else (),

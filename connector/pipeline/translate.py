@@ -31,6 +31,7 @@ from connector.mapping.language import Run
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
 from connector.pipeline.headers import read_headers
 from connector.pipeline.places import MessagePlaces, document_observations
+from connector.terminology import Untranslated
 
 __all__ = ["Reading", "Translator", "opened"]
 
@@ -49,6 +50,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     tree: Any = None
     format: str = ""
     facts: Facts = Facts()
+    untranslated: tuple[Untranslated, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -105,10 +107,10 @@ class Translator:
         claim = form.claim(whole)
         facts = _facts(whole, claim) if hl7 else Facts()
         if exchange is not None and exchange.documents:
-            exchange, facts = read_headers(exchange, facts, run.context, self.mappings, issues, hl7=hl7)
+            exchange, facts = read_headers(exchange, facts, run, self.mappings, issues, hl7=hl7)
         return Reading(
             exchange=exchange, issues=tuple(issues), mapping=mapping.name, claim=claim, tree=whole,
-            format=form.name, facts=facts,
+            format=form.name, facts=facts, untranslated=tuple(run.untranslated),
         )  # fmt: skip
 
     def mapping_for(self, form: Format, claim: Claim) -> tuple[Mapping | None, list[Issue]]:
@@ -140,7 +142,10 @@ class Translator:
             intent=intent, mode="document", origin="feed", patient=patient, encounter=encounter,
             documents=(replace(document, encounter=None) if document.encounter == encounter else document,),
         )  # fmt: skip
-        return Reading(exchange=exchange, issues=issues, mapping="cda/header", claim=claim, tree=clinical, format="cda")
+        return Reading(
+            exchange=exchange, issues=issues, mapping="cda/header", claim=claim, tree=clinical, format="cda",
+            untranslated=tuple(run.untranslated),
+        )  # fmt: skip
 
     def _judged(self, reading: Reading, context: Context, rules: bool) -> Reading:
         exchange = reading.exchange
@@ -157,11 +162,13 @@ class Translator:
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
-    def write(self, exchange: Exchange, format_name: str, context: Context) -> Outcome[bytes]:
-        """Exchange → bytes of the format. Issues say what the format requires and the Exchange does not hold."""
+    def write(
+        self, exchange: Exchange, format_name: str, context: Context, *, run: Run | None = None
+    ) -> Outcome[bytes]:
+        """Exchange → bytes of the format. Issues say what the format requires and the Exchange does not hold; `run` keeps what else is told."""
         if format_name == "exchange":
             return Outcome(exchange_bytes(exchange))
-        run = Run(context)
+        run = Run(context) if run is None else run
         if format_name == "cda":
             return write_document(exchange, run, self.mappings)
         form = FORMATS[format_name]
@@ -183,6 +190,7 @@ class Translator:
             run.issues += refusal
         if mapping is None:
             return None
+        _warn_of_retired_types(exchange, run)
         tree = mapping.write(exchange, run)
         return form.assemble(tree, exchange, run) if form.assemble else tree
 
@@ -250,6 +258,16 @@ class Translator:
             return Outcome(raw, reading.issues)
         written = self.write(reading.exchange, to_format, context)
         return Outcome(written.value, (*reading.issues, *written.issues))
+
+
+def _warn_of_retired_types(exchange: Exchange, run: Run) -> None:
+    """Document types are written by no table of a rule: their own one is asked here."""
+    if run.context.table is None:
+        return
+    types = run.context.table("document-types")
+    for number, document in enumerate(exchange.documents, 1):
+        if document.type is not None and types.retired(document.type.code, run.context.now[:10]):
+            run.report(Severity.WARNING, IssueCode.CODE_RETIRED, f"documents[{number}].type", table=types.name)
 
 
 def _facts(message: Message, claim: Claim) -> Facts:

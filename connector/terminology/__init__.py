@@ -14,6 +14,7 @@ from connector.terminology.tables import (
     TerminologyError,
     load,
 )
+from connector.terminology.untranslated import Untranslated, untranslated
 
 __all__ = [
     "LOCAL",
@@ -27,5 +28,7 @@ __all__ = [
     "Table",
     "Tables",
     "TerminologyError",
+    "Untranslated",
     "load",
+    "untranslated",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.hl7.message import Repetition
-from connector.issues import IssueCode, Severity
 from connector.mapping.language import ERASE, Erase, Run, Traced
 
 __all__ = ["NULL", "carried", "code", "erased", "put", "said", "word"]
@@ -44,7 +43,7 @@ def word(table: str, code: str | None, run: Run, known: Mapping[str, str]) -> st
     find = run.context.table
     found = find(table).to_exchange("hl7", code) if find is not None else known.get(code)
     if found is None:
-        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+        run.unknown_code(table, "read", "hl7", code)
         return None
     return carried(str(found), code)
 
@@ -60,5 +59,5 @@ def code(table: str, word: str | None, run: Run, known: Mapping[str, str]) -> st
     else:
         found = next((code for code, known_word in known.items() if known_word == word), None)
     if found is None:
-        run.report(Severity.WARNING, IssueCode.MAP_UNKNOWN_CODE, table=table)
+        run.unknown_code(table, "write", "hl7", word)
     return found
