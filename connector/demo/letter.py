@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 __all__ = ["letter"]
 
@@ -31,13 +32,13 @@ _INFORMATION = (
 )
 
 
-def letter() -> bytes:
-    """The PDF (1.4, one A4 page, standard fonts in WinAnsi encoding), the same bytes each time.
+def letter(title: str = _TITLE, lines: Sequence[str] = _LINES) -> bytes:
+    """The PDF (1.4, one A4 page, standard fonts in WinAnsi encoding), the same bytes each time for the same text.
 
     It is not PDF/A-1, which wants its fonts inside: what a hospital sends is its own matter, and nothing here depends on it.
     """
-    content = _page()
-    information = _INFORMATION.format(title=_TITLE).encode("utf-8")
+    content = _page(title, lines)
+    information = _INFORMATION.format(title=title).encode("utf-8")
     objects = (
         b"<</Type/Catalog/Pages 2 0 R/Lang(fr-FR)/Metadata 7 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
@@ -50,9 +51,9 @@ def letter() -> bytes:
     return _file(objects)
 
 
-def _page() -> bytes:
-    parts = [b"BT /F2 16 Tf 56 770 Td (%b) Tj /F1 11 Tf 0 -34 Td 16 TL" % _string(_TITLE)]
-    parts += [b"(%b) Tj T*" % _string(line) for line in _LINES]
+def _page(title: str, lines: Sequence[str]) -> bytes:
+    parts = [b"BT /F2 16 Tf 56 770 Td (%b) Tj /F1 11 Tf 0 -34 Td 16 TL" % _string(title)]
+    parts += [b"(%b) Tj T*" % _string(line) for line in lines]
     return b"\n".join([*parts, b"ET"])
 
 
