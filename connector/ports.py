@@ -49,6 +49,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     `later` gives what follows once the verdict is there (enhanced mode and large messages, settings). `close` the connection after it.
     `told`: called once by the receiver, True when the messages were written to an open connection, False when the sender was gone.
+    `state` and `issues` are the verdict, for receivers whose formats have no answer of their own; absent for a message that came before.
     """
 
     messages: tuple[bytes, ...] = ()
@@ -56,6 +57,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     message_id: int | None = None
     later: Awaitable[Answer] | None = None
     told: Callable[[bool], None] | None = None
+    state: MessageState | None = None
+    issues: tuple[Issue, ...] = ()
 
 
 class DeliveryState(StrEnum):

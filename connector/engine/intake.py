@@ -107,7 +107,8 @@ class Reception:
             return await self._conflict(inbound, digest, conflict.message_id)
         if recorded.duplicate:
             return self._again(recorded)
-        return self._answer(recorded.message_id, entry.answers)
+        answer = self._answer(recorded.message_id, entry.answers)
+        return msgspec.structs.replace(answer, state=entry.state, issues=entry.issues)
 
     async def _answer_first(self, inbound: Inbound, digest: str) -> Answer:
         """Enhanced mode and large messages: the raw bytes are safe, CA (or AA) leaves, the verdict follows."""

@@ -23,7 +23,7 @@ from connector.exchange.identifiers import ins_of
 from connector.exchange.model import Exchange
 from connector.exchange.people import Concept, Patient
 
-__all__ = ["COLUMNS", "INDEX", "Drop", "drops", "safe_name"]
+__all__ = ["COLUMNS", "INDEX", "Drop", "body_of", "drops", "operation_of", "safe_name"]
 
 #: Version of the index; a reader refuses one that it does not know.
 INDEX = "monsisra-folder/1"
@@ -121,7 +121,7 @@ def _document_drop(
     for name, data in carried:
         files.append((name, data))
         described.append(_described("message", name, data, "x-application/hl7-v2+er7"))
-    operation = _operation(exchange, document)
+    operation = operation_of(exchange, document)
     fingerprint = _fingerprint(document, operation, described)
     index: dict[str, Any] = {"index": INDEX, "fingerprint": fingerprint, "operation": operation, "message": envelope}
     index |= {"document": _plain(document), **_common(exchange), "files": described}
@@ -137,12 +137,12 @@ def _document_drop(
 def _contents(document: Document, *, body: bool) -> Iterator[tuple[str, Content]]:
     if document.content is not None and document.content.data is not None:
         yield "document", document.content
-    inner = _body(document) if body else None
+    inner = body_of(document) if body else None
     if inner is not None and inner.data is not None:
         yield "body", inner
 
 
-def _body(document: Document) -> Content | None:
+def body_of(document: Document) -> Content | None:
     """The unstructured body: as it was read, else decoded from the CDA now."""
     if document.body is not None and document.body.data is not None:
         return document.body
@@ -152,7 +152,8 @@ def _body(document: Document) -> Content | None:
     )
 
 
-def _operation(exchange: Exchange, document: Document) -> str:
+def operation_of(exchange: Exchange, document: Document) -> str:
+    """What is asked of a document: submit, replace, delete…, as it or its exchange says."""
     if document.status == "deletion" or exchange.intent == "delete":
         return "delete"
     if document.status == "replacement" or exchange.intent == "replace":

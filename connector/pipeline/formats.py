@@ -20,8 +20,11 @@ from connector.fhir.shape import FhirShape
 from connector.hl7 import codec as hl7_codec
 from connector.hl7.message import Message
 from connector.hl7.shape import Hl7Shape
+from connector.hprim import codec as hprim_codec
+from connector.hprim.shape import SHAPE as HPRIM_SHAPE
 from connector.issues import Issue, IssueCode, Outcome, Severity
 from connector.mapping.language import Run, Shape
+from connector.pipeline import letters
 
 __all__ = ["FORMATS", "SHAPES", "Claim", "Format", "detect", "exchange_bytes", "exchange_parse"]
 
@@ -106,7 +109,7 @@ _HL7 = Hl7Shape()
 _FHIR = FhirShape()
 
 #: The shapes by side, for the compiler of mappings.
-SHAPES: Mapping[str, Shape] = {"hl7": _HL7, "fhir": _FHIR, "cda": CDA_SHAPE}
+SHAPES: Mapping[str, Shape] = {"hl7": _HL7, "fhir": _FHIR, "cda": CDA_SHAPE, "hprim": HPRIM_SHAPE}
 
 FORMATS: Mapping[str, Format] = {
     format_.name: format_
@@ -117,12 +120,16 @@ FORMATS: Mapping[str, Format] = {
             fhir_bundle.take_apart, fhir_bundle.assemble,
         ),
         Format("cda", "text/xml", CDA_SHAPE, _cda_parse, lambda tree: bytes(tree.raw), lambda _: Claim("ClinicalDocument"), lambda _: Claim("ClinicalDocument")),
+        Format(
+            "hprim", "text/plain; charset=windows-1252", HPRIM_SHAPE, hprim_codec.parse, hprim_codec.serialise, lambda _: Claim("Letter"),
+            lambda _: Claim("Letter"), None, letters.assemble,
+        ),
     )
 }  # fmt: skip
 
 
 def detect(raw: bytes) -> str | None:
-    """The format that these bytes look like: hl7, cda, fhir or exchange; None when they look like none."""
+    """The format that these bytes look like: hl7, cda, fhir, hprim or exchange; None when they look like none."""
     head = raw[:4096].lstrip(b"\xef\xbb\xbf\x0b \t\r\n")
     if head[:3] in (b"MSH", b"FHS", b"BHS"):
         return "hl7"
@@ -130,4 +137,4 @@ def detect(raw: bytes) -> str | None:
         return "fhir" if b"http://hl7.org/fhir" in head and b"urn:hl7-org:v3" not in head else "cda"
     if head[:1] == b"{":
         return "fhir" if b'"resourceType"' in raw[:65536] else "exchange"
-    return None
+    return "hprim" if b"****FIN" in raw or b"*\x00*\x00*\x00*\x00F\x00I\x00N" in raw else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -68,6 +69,9 @@ class Desk:
         return peeked
 
     def _peek(self, inbound: Inbound) -> Peeked:
+        if inbound.format == "hprim":  # no number of its own: the same bytes by the same way are the same letter
+            digest = hashlib.sha256(inbound.raw).hexdigest()
+            return Peeked(sender=_bounded(inbound.endpoint, _SENDER), control_id=digest, type="HPRIM")
         if inbound.format != "hl7":
             return Peeked()
         msh = header(inbound.raw)
