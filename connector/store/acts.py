@@ -112,6 +112,7 @@ class Acts:
             "retry": self._retry,
             "cancel": self._cancel_them,
             "replay": self._replay,
+            **recording.tasks.phases,
         }
 
     def recover(self, database: Database) -> None:
@@ -152,6 +153,7 @@ class Acts:
         recording.deliver(transaction, [(number, pair) for pair in prepared.lanes], lanes, now)
         recording.documents_of(cursor, [(name, number) for name in prepared.documents])
         recording.bodies_of(cursor, [(*body, f"m{number}") for body in prepared.bodies], now)
+        recording.tasks.count(cursor, [(number, each) for each in prepared.untranslated], now)
 
     def _note_answers(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
         """{message id: told}."""

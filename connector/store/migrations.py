@@ -68,7 +68,13 @@ CREATE INDEX fhir_index_of ON fhir_index (type, id);
 {external}
 """
 
-STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST),)
+_TERMINOLOGY_TASKS = """
+CREATE TABLE terminology_task (id {serial}, terminology TEXT NOT NULL, way TEXT NOT NULL, side TEXT NOT NULL, system TEXT NOT NULL,
+  code TEXT NOT NULL, first_seen {double} NOT NULL, last_seen {double} NOT NULL, seen BIGINT NOT NULL, message_id BIGINT NOT NULL,
+  ignored BOOLEAN NOT NULL, CONSTRAINT terminology_task_of UNIQUE (terminology, way, side, system, code))
+"""
+
+STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST), (2, _TERMINOLOGY_TASKS))
 LATEST = STEPS[-1][0]
 
 # One node migrates, the others wait (PostgreSQL); any fixed number.

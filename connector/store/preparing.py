@@ -12,6 +12,7 @@ import msgspec
 from connector.issues import Issue, worst
 from connector.ports import Entry
 from connector.store.carving import Carved, detach
+from connector.terminology import Untranslated
 
 __all__ = ["INLINE", "Prepared", "bounded", "bucket_of", "clean", "codes_of", "identity_of", "prepare"]
 
@@ -58,6 +59,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[tuple[str, str], ...]
     documents: tuple[str, ...]
     flagged: bool  # a document id seen before is told
+    untranslated: tuple[Untranslated, ...]
     bodies: tuple[tuple[str, bytes | None], ...]  # contents of their own; None when it is a file
 
 
@@ -91,6 +93,7 @@ def prepare(entry: Entry, now: float) -> Prepared:
         lanes=tuple([(item.destination, bounded(item.key)) for item in entry.deliveries]),
         documents=tuple(dict.fromkeys([bounded(item) for item in entry.document_ids])),
         flagged=entry.exchange is None or entry.exchange.intent not in _NOT_FLAGGED,
+        untranslated=entry.untranslated,
         bodies=tuple(carved.apart.items()) if carved else (),
     )
 

@@ -16,6 +16,7 @@ from connector.ports import DuplicateControlId, Recorded
 from connector.store.preparing import Prepared, bucket_of, codes_of, unpack_answers
 from connector.store.statements import Cursor, Statement, any_of, insert_of, many
 from connector.store.tables import content, content_use, delivery, document, lane, message
+from connector.store.tasks import Tasks
 from connector.store.writer import Operation, Transaction
 
 __all__ = ["Again", "Recording", "verdict_on"]
@@ -57,6 +58,7 @@ class Recording:
         self._insert_content = _insert_or_leave(content, dialect)
         self._insert_use = _insert_or_leave(content_use, dialect)
         self._lane = _upsert_lane(dialect)
+        self.tasks = Tasks(dialect)
 
     # --- applied by the writer
 
@@ -91,6 +93,8 @@ class Recording:
         self.bodies_of(
             cursor, [(*body, f"m{number}") for entry, number in numbered for body in entry.bodies], rows[0]["received"]
         )
+        met = [(number, each) for entry, number in numbered for each in entry.untranslated]
+        self.tasks.count(cursor, met, rows[0]["received"])
 
     def lanes(self, cursor: Cursor, pairs: set[tuple[str, str]], now: float) -> dict[tuple[str, str], int]:
         """The lanes' ids, made active. Their rows are locked in (destination, key) order by everybody: no deadlock by construction."""

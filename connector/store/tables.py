@@ -33,6 +33,7 @@ __all__ = [
     "message",
     "meta",
     "metadata",
+    "terminology_task",
 ]
 
 metadata = MetaData()
@@ -164,6 +165,24 @@ Index(
     delivery.c.id,
     sqlite_where=text(ATTENTION),
     postgresql_where=text(ATTENTION),
+)
+
+terminology_task = Table(
+    "terminology_task",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("terminology", Text, nullable=False),
+    Column("way", Text, nullable=False),  # read, write
+    Column("side", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("ignored", Boolean, nullable=False),
+    UniqueConstraint("terminology", "way", "side", "system", "code", name="terminology_task_of"),
+    sqlite_autoincrement=True,
 )
 
 fhir_resource = Table(
