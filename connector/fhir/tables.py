@@ -55,6 +55,8 @@ Device.property B type:CodeableConcept! valueQuantity:Quantity* valueCode:Codeab
 Device.specialization B systemType:CodeableConcept! version:string
 Device.udiCarrier B deviceIdentifier:string issuer:uri jurisdiction:uri carrierAIDC:base64Binary carrierHRF:string entryType:code=udi-entry-type
 Device.version B type:CodeableConcept component:Identifier value:string!
+DiagnosticReport D identifier:Identifier* basedOn:Reference(CarePlan|ImmunizationRecommendation|MedicationRequest|NutritionOrder|ServiceRequest)* status:code=diagnostic-report-status! category:CodeableConcept* code:CodeableConcept! subject:Reference(Patient|Group|Device|Location) encounter:Reference(Encounter) effective[x]:dateTime,Period issued:instant performer:Reference(Practitioner|PractitionerRole|Organization|CareTeam)* resultsInterpreter:Reference(Practitioner|PractitionerRole|Organization|CareTeam)* specimen:Reference(Specimen)* result:Reference(Observation)* imagingStudy:Reference(ImagingStudy)* media:DiagnosticReport.media* conclusion:string conclusionCode:CodeableConcept* presentedForm:Attachment*
+DiagnosticReport.media B comment:string link:Reference(Media)!
 Distance E value:decimal comparator:code=quantity-comparator unit:string system:uri code:code
 DocumentReference D masterIdentifier:Identifier identifier:Identifier* status:code=document-reference-status! docStatus:code=composition-status type:CodeableConcept category:CodeableConcept* subject:Reference(Patient|Practitioner|Group|Device) date:instant author:Reference(Practitioner|PractitionerRole|Organization|Device|Patient|RelatedPerson)* authenticator:Reference(Practitioner|PractitionerRole|Organization) custodian:Reference(Organization) relatesTo:DocumentReference.relatesTo* description:string securityLabel:CodeableConcept* content:DocumentReference.content*! context:DocumentReference.context
 DocumentReference.content B attachment:Attachment! format:Coding
@@ -82,6 +84,9 @@ Location.position B longitude:decimal! latitude:decimal! altitude:decimal
 Meta E versionId:id lastUpdated:instant source:uri profile:canonical* security:Coding* tag:Coding*
 Money E value:decimal currency:code
 Narrative E status:code=narrative-status! div:xhtml!
+Observation D identifier:Identifier* basedOn:Reference(CarePlan|DeviceRequest|ImmunizationRecommendation|MedicationRequest|NutritionOrder|ServiceRequest)* partOf:Reference(MedicationAdministration|MedicationDispense|MedicationStatement|Procedure|Immunization|ImagingStudy)* status:code=observation-status! category:CodeableConcept* code:CodeableConcept! subject:Reference(Patient|Group|Device|Location) focus:Reference* encounter:Reference(Encounter) effective[x]:dateTime,Period,Timing,instant issued:instant performer:Reference(Practitioner|PractitionerRole|Organization|CareTeam|Patient|RelatedPerson)* value[x]:Quantity,CodeableConcept,string,boolean,integer,Range,Ratio,SampledData,time,dateTime,Period dataAbsentReason:CodeableConcept interpretation:CodeableConcept* note:Annotation* bodySite:CodeableConcept method:CodeableConcept specimen:Reference(Specimen) device:Reference(Device|DeviceMetric) referenceRange:Observation.referenceRange* hasMember:Reference(Observation|QuestionnaireResponse|MolecularSequence)* derivedFrom:Reference(DocumentReference|ImagingStudy|Media|QuestionnaireResponse|Observation|MolecularSequence)* component:Observation.component*
+Observation.component B code:CodeableConcept! value[x]:Quantity,CodeableConcept,string,boolean,integer,Range,Ratio,SampledData,time,dateTime,Period dataAbsentReason:CodeableConcept interpretation:CodeableConcept* referenceRange:Observation.referenceRange*
+Observation.referenceRange B low:Quantity high:Quantity type:CodeableConcept appliesTo:CodeableConcept* age:Range text:string
 OperationOutcome D issue:OperationOutcome.issue*!
 OperationOutcome.issue B severity:code=issue-severity! code:code=issue-type! details:CodeableConcept diagnostics:string location:string* expression:string*
 Organization D identifier:Identifier* active:boolean type:CodeableConcept* name:string alias:string* telecom:ContactPoint* address:Address* partOf:Reference(Organization) contact:Organization.contact* endpoint:Reference(Endpoint)*
@@ -99,7 +104,18 @@ Practitioner.qualification B identifier:Identifier* code:CodeableConcept! period
 PractitionerRole D identifier:Identifier* active:boolean period:Period practitioner:Reference(Practitioner) organization:Reference(Organization) code:CodeableConcept* specialty:CodeableConcept* location:Reference(Location)* healthcareService:Reference(HealthcareService)* telecom:ContactPoint* availableTime:PractitionerRole.availableTime* notAvailable:PractitionerRole.notAvailable* availabilityExceptions:string endpoint:Reference(Endpoint)*
 PractitionerRole.availableTime B daysOfWeek:code=days-of-week* allDay:boolean availableStartTime:time availableEndTime:time
 PractitionerRole.notAvailable B description:string! during:Period
+Provenance D target:Reference*! occurred[x]:Period,dateTime recorded:instant! policy:uri* location:Reference(Location) reason:CodeableConcept* activity:CodeableConcept agent:Provenance.agent*! entity:Provenance.entity* signature:Signature*
+Provenance.agent B type:CodeableConcept role:CodeableConcept* who:Reference(Practitioner|PractitionerRole|RelatedPerson|Patient|Device|Organization)! onBehalfOf:Reference(Practitioner|PractitionerRole|RelatedPerson|Patient|Device|Organization)
+Provenance.entity B role:code=provenance-entity-role! what:Reference! agent:Provenance.agent*
 Quantity E value:decimal comparator:code=quantity-comparator unit:string system:uri code:code
+Questionnaire D url:uri identifier:Identifier* version:string name:string title:string derivedFrom:canonical* status:code=publication-status! experimental:boolean subjectType:code* date:dateTime publisher:string contact:ContactDetail* description:markdown useContext:UsageContext* jurisdiction:CodeableConcept* purpose:markdown copyright:markdown approvalDate:date lastReviewDate:date effectivePeriod:Period code:Coding* item:Questionnaire.item*
+Questionnaire.item B linkId:string! definition:uri code:Coding* prefix:string text:string type:code=item-type! enableWhen:Questionnaire.item.enableWhen* enableBehavior:code=questionnaire-enable-behavior required:boolean repeats:boolean readOnly:boolean maxLength:integer answerValueSet:canonical answerOption:Questionnaire.item.answerOption* initial:Questionnaire.item.initial* item:Questionnaire.item*
+Questionnaire.item.answerOption B value[x]:integer,date,time,string,Coding,Reference! initialSelected:boolean
+Questionnaire.item.enableWhen B question:string! operator:code=questionnaire-enable-operator! answer[x]:boolean,decimal,integer,date,dateTime,time,string,Coding,Quantity,Reference!
+Questionnaire.item.initial B value[x]:boolean,decimal,integer,date,dateTime,time,string,uri,Attachment,Coding,Quantity,Reference!
+QuestionnaireResponse D identifier:Identifier basedOn:Reference(CarePlan|ServiceRequest)* partOf:Reference(Observation|Procedure)* questionnaire:canonical status:code=questionnaire-answers-status! subject:Reference encounter:Reference(Encounter) authored:dateTime author:Reference(Device|Practitioner|PractitionerRole|Patient|RelatedPerson|Organization) source:Reference(Patient|Practitioner|PractitionerRole|RelatedPerson) item:QuestionnaireResponse.item*
+QuestionnaireResponse.item B linkId:string! definition:uri text:string answer:QuestionnaireResponse.item.answer* item:QuestionnaireResponse.item*
+QuestionnaireResponse.item.answer B value[x]:boolean,decimal,integer,date,dateTime,time,string,uri,Attachment,Coding,Quantity,Reference item:QuestionnaireResponse.item*
 Range E low:Quantity high:Quantity
 Ratio E numerator:Quantity denominator:Quantity
 Reference E reference:string type:uri identifier:Identifier display:string
@@ -107,7 +123,16 @@ RelatedArtifact E type:code=related-artifact-type! label:string display:string c
 RelatedPerson D identifier:Identifier* active:boolean patient:Reference(Patient)! relationship:CodeableConcept* name:HumanName* telecom:ContactPoint* gender:code=administrative-gender birthDate:date address:Address* photo:Attachment* period:Period communication:RelatedPerson.communication*
 RelatedPerson.communication B language:CodeableConcept! preferred:boolean
 SampledData E origin:Quantity! period:decimal! factor:decimal lowerLimit:decimal upperLimit:decimal dimensions:positiveInt! data:string
+ServiceRequest D identifier:Identifier* instantiatesCanonical:canonical* instantiatesUri:uri* basedOn:Reference(CarePlan|ServiceRequest|MedicationRequest)* replaces:Reference(ServiceRequest)* requisition:Identifier status:code=request-status! intent:code=request-intent! category:CodeableConcept* priority:code=request-priority doNotPerform:boolean code:CodeableConcept orderDetail:CodeableConcept* quantity[x]:Quantity,Ratio,Range subject:Reference(Patient|Group|Location|Device)! encounter:Reference(Encounter) occurrence[x]:dateTime,Period,Timing asNeeded[x]:boolean,CodeableConcept authoredOn:dateTime requester:Reference(Practitioner|PractitionerRole|Organization|Patient|RelatedPerson|Device) performerType:CodeableConcept performer:Reference(Practitioner|PractitionerRole|Organization|CareTeam|HealthcareService|Patient|Device|RelatedPerson)* locationCode:CodeableConcept* locationReference:Reference(Location)* reasonCode:CodeableConcept* reasonReference:Reference(Condition|Observation|DiagnosticReport|DocumentReference)* insurance:Reference(Coverage|ClaimResponse)* supportingInfo:Reference* specimen:Reference(Specimen)* bodySite:CodeableConcept* note:Annotation* patientInstruction:string relevantHistory:Reference(Provenance)*
 Signature E type:Coding*! when:instant! who:Reference(Practitioner|PractitionerRole|RelatedPerson|Patient|Device|Organization)! onBehalfOf:Reference(Practitioner|PractitionerRole|RelatedPerson|Patient|Device|Organization) targetFormat:code sigFormat:code data:base64Binary
+Specimen D identifier:Identifier* accessionIdentifier:Identifier status:code=specimen-status type:CodeableConcept subject:Reference(Patient|Group|Device|Substance|Location) receivedTime:dateTime parent:Reference(Specimen)* request:Reference(ServiceRequest)* collection:Specimen.collection processing:Specimen.processing* container:Specimen.container* condition:CodeableConcept* note:Annotation*
+Specimen.collection B collector:Reference(Practitioner|PractitionerRole) collected[x]:dateTime,Period duration:Duration quantity:Quantity method:CodeableConcept bodySite:CodeableConcept fastingStatus[x]:CodeableConcept,Duration
+Specimen.container B identifier:Identifier* description:string type:CodeableConcept capacity:Quantity specimenQuantity:Quantity additive[x]:CodeableConcept,Reference(Substance)
+Specimen.processing B description:string procedure:CodeableConcept additive:Reference(Substance)* time[x]:dateTime,Period
+Task D identifier:Identifier* instantiatesCanonical:canonical instantiatesUri:uri basedOn:Reference* groupIdentifier:Identifier partOf:Reference(Task)* status:code=task-status! statusReason:CodeableConcept businessStatus:CodeableConcept intent:code=task-intent! priority:code=request-priority code:CodeableConcept description:string focus:Reference for:Reference encounter:Reference(Encounter) executionPeriod:Period authoredOn:dateTime lastModified:dateTime requester:Reference(Device|Organization|Patient|Practitioner|PractitionerRole|RelatedPerson) performerType:CodeableConcept* owner:Reference(Practitioner|PractitionerRole|Organization|CareTeam|HealthcareService|Patient|Device|RelatedPerson) location:Reference(Location) reasonCode:CodeableConcept reasonReference:Reference insurance:Reference(Coverage|ClaimResponse)* note:Annotation* relevantHistory:Reference(Provenance)* restriction:Task.restriction input:Task.input* output:Task.output*
+Task.input B type:CodeableConcept! value[x]:base64Binary,boolean,canonical,code,date,dateTime,decimal,id,instant,integer,markdown,oid,positiveInt,string,time,unsignedInt,uri,url,uuid,Address,Age,Annotation,Attachment,CodeableConcept,Coding,ContactPoint,Count,Distance,Duration,HumanName,Identifier,Money,Period,Quantity,Range,Ratio,Reference,SampledData,Signature,Timing,ContactDetail,Contributor,DataRequirement,Expression,ParameterDefinition,RelatedArtifact,TriggerDefinition,UsageContext,Dosage,Meta!
+Task.output B type:CodeableConcept! value[x]:base64Binary,boolean,canonical,code,date,dateTime,decimal,id,instant,integer,markdown,oid,positiveInt,string,time,unsignedInt,uri,url,uuid,Address,Age,Annotation,Attachment,CodeableConcept,Coding,ContactPoint,Count,Distance,Duration,HumanName,Identifier,Money,Period,Quantity,Range,Ratio,Reference,SampledData,Signature,Timing,ContactDetail,Contributor,DataRequirement,Expression,ParameterDefinition,RelatedArtifact,TriggerDefinition,UsageContext,Dosage,Meta!
+Task.restriction B repetitions:positiveInt period:Period recipient:Reference(Patient|Practitioner|PractitionerRole|RelatedPerson|Group|Organization)*
 Timing B event:dateTime* repeat:Timing.repeat code:CodeableConcept
 Timing.repeat E bounds[x]:Duration,Range,Period count:positiveInt countMax:positiveInt duration:decimal durationMax:decimal durationUnit:code=units-of-time frequency:positiveInt frequencyMax:positiveInt period:decimal periodMax:decimal periodUnit:code=units-of-time dayOfWeek:code=days-of-week* timeOfDay:time* when:code=event-timing* offset:unsignedInt
 TriggerDefinition E type:code=trigger-type! name:string timing[x]:Timing,Reference,date,dateTime(Schedule) data:DataRequirement* condition:Expression
@@ -132,6 +157,7 @@ contributor-type author editor reviewer endorser
 days-of-week mon tue wed thu fri sat sun
 device-nametype udi-label-name user-friendly-name patient-reported-name manufacturer-name model-name other
 device-status active inactive entered-in-error unknown
+diagnostic-report-status registered partial preliminary final amended corrected appended cancelled entered-in-error unknown
 document-mode producer consumer
 document-reference-status current superseded entered-in-error
 document-relationship-type replaces transforms signs appends
@@ -144,6 +170,7 @@ http-verb GET HEAD POST PUT DELETE PATCH
 identifier-use usual official temp secondary old
 issue-severity fatal error warning information
 issue-type invalid structure required value invariant security login unknown expired forbidden suppressed processing not-supported duplicate multiple-matches not-found deleted too-long code-invalid extension too-costly business-rule conflict transient lock-error no-store exception timeout incomplete throttled informational
+item-type group display question boolean decimal integer date dateTime time string text url choice open-choice attachment reference quantity
 link-type replaced-by replaces refer seealso
 list-mode working snapshot changes
 list-status current retired entered-in-error
@@ -151,17 +178,27 @@ location-mode instance kind
 location-status active suspended inactive
 name-use usual official temp nickname anonymous old maiden
 narrative-status generated extensions additional empty
+observation-status registered preliminary final amended corrected cancelled entered-in-error unknown
 operation-parameter-use in out
+provenance-entity-role derivation revision quotation source removal
 publication-status draft active retired unknown
 quantity-comparator < <= >= >
+questionnaire-answers-status in-progress completed amended entered-in-error stopped
+questionnaire-enable-behavior all any
+questionnaire-enable-operator exists = != > < >= <=
 reference-handling-policy literal logical resolves enforced local
 related-artifact-type documentation justification citation predecessor successor derived-from depends-on composed-of
+request-intent proposal plan directive order original-order reflex-order filler-order instance-order option
 request-priority routine urgent asap stat
+request-status draft active on-hold revoked completed entered-in-error unknown
 restful-capability-mode client server
 search-entry-mode match include outcome
 search-param-type number date string token reference composite quantity uri special
 sort-direction ascending descending
+specimen-status available unavailable unsatisfactory entered-in-error
 system-restful-interaction transaction batch search-system history-system
+task-intent unknown proposal plan order original-order reflex-order filler-order instance-order option
+task-status draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error
 trigger-type named-event periodic data-changed data-added data-modified data-removed data-accessed data-access-ended
 type-restful-interaction read vread update patch delete history-instance history-type create search-type
 udi-entry-type barcode rfid manual card self-reported unknown
