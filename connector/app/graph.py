@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from connector.settings import Settings
     from connector.store.journal import SqlJournal
     from connector.store.search import Filters, Search
+    from connector.terminology import Tables
 
 __all__ = ["Application", "ReceiverStatus", "Status"]
 
@@ -115,11 +116,14 @@ class Application:
     def write(self, claimed: Claimed, format_name: str) -> Outcome[bytes]:
         """A delivery's bytes in a format, by the mappings in force; `raw` is the message as it came."""
         from connector.issues import Issue, IssueCode, Outcome, Severity
+        from connector.mapping.language import Run
 
         if claimed.exchange is None:
             return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),))
-        desk = self._running.desk.desk
-        return desk.translator.write(claimed.exchange, format_name, desk.context_at(self.clock.now()))
+        run = Run(self.context())
+        made = self._running.desk.desk.translator.write(claimed.exchange, format_name, run.context, run=run)
+        self._running.noted.note(claimed.message_id, run.untranslated)
+        return made
 
     def tree(self, claimed: Claimed, format_name: str) -> Outcome[Any]:
         """What a delivery's bytes in a format are made from: large documents of a FHIR Bundle stay bytes, neither encoded nor copied."""
@@ -131,6 +135,7 @@ class Application:
             return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),))
         run = Run(self.context())
         made = self._running.desk.desk.translator.write_tree(claimed.exchange, FORMATS[format_name], run)
+        self._running.noted.note(claimed.message_id, run.untranslated)
         return Outcome(made, tuple(run.issues))
 
     def context(self) -> Context:
@@ -161,6 +166,13 @@ class Application:
     def journal(self) -> SqlJournal:
         """The journal of the running connector."""
         return self._running.journal
+
+    @property
+    def tables(self) -> Tables:
+        """The tables in force."""
+        if self._compiled is None:
+            raise RuntimeError("the application is not running: use `async with`")
+        return self._compiled.tables
 
     @property
     def supervisor(self) -> Supervisor:
@@ -269,6 +281,7 @@ class _Built:
     def __init__(self, application: Application, compiled: Compiled) -> None:
         from connector.app.judging import CurrentDesk
         from connector.app.unmatched import keeper
+        from connector.app.untranslated import Noted
         from connector.endpoints import Endpoint
         from connector.engine.supervisor import Destination, Supervisor
         from connector.store.documents import SqlDocuments
@@ -277,6 +290,7 @@ class _Built:
 
         settings, clock = application.settings, application.clock
         self.journal = open_journal(settings, clock)
+        self.noted = Noted(self.journal)
         self.documents = SqlDocuments(self.journal)
         self.retention = Retention(self.journal)
         self.search = Search(self.journal.database, self.journal.files)
