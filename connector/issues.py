@@ -99,6 +99,8 @@ class IssueCode(Enum):
     DOCUMENT_NOT_FOUND = ("207", "900", "le document à remplacer ou à supprimer est inconnu", "the document to replace or delete is unknown")
     DOCUMENT_AUTHOR = ("207", "901", "l'auteur ne peut pas remplacer ou supprimer ce document", "the author may not replace or delete this document")
     DOCUMENT_DUPLICATE = ("0", "", "document déjà reçu sous un autre MSH-10", "document already received under another MSH-10")
+    DOCUMENT_OVERTAKEN = ("207", "900", "une version qui remplace ce document est arrivée avant lui", "a version that replaces this document came before it")
+    DMP_TYPE = ("207", "906", "type de document que le DMP ne prend pas (table {table})", "document type that the DMP does not take (table {table})")
     INTENT_CLASH = ("207", "906", "{left} et {right} ne disent pas la même opération", "{left} and {right} do not say the same operation")
 
     # --- XML and CDA
@@ -123,6 +125,11 @@ class IssueCode(Enum):
     INS_NOT_QUALIFIED = ("207", "906", "identité non qualifiée : l'INS ne peut pas partir vers {what}", "identity not qualified: the INS may not leave for {what}")
     INS_ENVIRONMENT = ("207", "906", "INS de {found} dans un environnement de {expected}", "INS of {found} in an environment of {expected}")
     PATIENT_IDS_DIFFER = ("207", "906", "PID-3 et recordTarget/patientRole/id ne portent pas les mêmes identifiants", "PID-3 and recordTarget/patientRole/id do not hold the same identifiers")
+    LOCAL_IDENTITY = ("207", "904", "INS connue localement avec d'autres traits : {what} ; rien n'est intégré automatiquement", "INS known locally with other traits: {what}; nothing is integrated automatically")
+    TEST_PATIENT = ("207", "906", "patient de test dans un environnement de production", "test patient in a production environment")
+    PATIENT_AMBIGUOUS = ("207", "", "les identifiants désignent plusieurs dossiers de l'index des patients ; aucun n'est modifié", "the identifiers name several records of the patient index; none is changed")
+    PATIENT_MERGED = ("207", "", "le dossier du patient a été fusionné ou renuméroté par le message {what} : à vérifier avant tout envoi", "the patient's record was merged or renumbered by message {what}: to be checked before anything is sent")
+    PATIENT_DOMAIN = ("207", "902", "aucun identifiant du patient dans le domaine {what} que veut la destination", "no identifier of the patient in the domain {what} that the destination wants")
     IDENTIFIER_CHECK = ("0", "", "clé de contrôle fausse : {what}", "wrong check digit: {what}")
     IDENTIFIER_FORM = ("102", "", "identifiant mal formé : {what}", "malformed identifier: {what}")
 

@@ -23,6 +23,7 @@ __all__ = [
     "MatrixRow",
     "directives_complete",
     "directives_conflict",
+    "dmp_types",
     "in_matrix",
     "mssante_matrix",
     "recipients_present",
@@ -132,6 +133,18 @@ def recipients_present(exchange: Exchange, _context: Context, _facts: Facts) -> 
 
 def _is_patient(party: Party) -> bool:
     return any(is_ins(each) for each in party.identifiers)
+
+
+def dmp_types(exchange: Exchange, context: Context, _facts: Facts) -> Iterator[Issue]:
+    """DESTDMP=Y needs a document type of JDV_J66: the platform checks it before it sends (volet, OBR-4)."""
+    if context.table is None or exchange.directives is None or not exchange.directives.to_dmp:
+        return
+    taken = context.table("document-types-dmp")
+    for position, document in enumerate(exchange.documents, 1):
+        if document.type is not None and document.type.code not in taken:
+            yield Issue.of(
+                Severity.ERROR, IssueCode.DMP_TYPE, f"documents[{position}].type", table="document-types-dmp"
+            )
 
 
 def sender_present(exchange: Exchange, _context: Context, _facts: Facts) -> Iterator[Issue]:

@@ -20,13 +20,16 @@ from connector.issues import Issue, IssueCode, Severity
 
 __all__ = [
     "birth_name",
+    "different_traits",
     "folded",
     "ins_environment_rule",
     "ins_key",
     "ins_qualified",
     "ins_traits",
+    "local_identity",
     "missing_traits",
     "national_numbers",
+    "no_test_identity",
     "patient_of_document",
     "qualified",
     "releasable",
@@ -129,6 +132,24 @@ def ins_traits(exchange: Exchange, _context: Context, _facts: Facts) -> Iterator
             yield Issue.of(Severity.ERROR, IssueCode.INS_INCOMPLETE, "patient", what=", ".join(missing))
 
 
+def local_identity(exchange: Exchange, context: Context, _facts: Facts) -> Iterator[Issue]:
+    """An INS that the patient index holds from another source with other strict traits is not integrated automatically (904)."""
+    if exchange.patient is None or context.known is None or context.known.patient is None:
+        return
+    different = different_traits(exchange.patient, context.known.patient)
+    if different:
+        yield Issue.of(Severity.ERROR, IssueCode.LOCAL_IDENTITY, "patient", what=", ".join(different))
+
+
+def no_test_identity(exchange: Exchange, context: Context, _facts: Facts) -> Iterator[Issue]:
+    """In production, a birth name of the list `test_names` is a test patient's; test OIDs are judged by `ins_environment`."""
+    if context.environment != "production" or exchange.patient is None:
+        return
+    names = {folded(name) for name in context.options.get("test_names", "").splitlines()}
+    if any(name.family and folded(name.family) in names for name in exchange.patient.names):
+        yield Issue.of(Severity.ERROR, IssueCode.TEST_PATIENT, "patient.names")
+
+
 # --- the patient of the document ------------------------------------------------------------------------------------
 
 
@@ -145,7 +166,7 @@ def _compared(message: Patient, header: Patient, place: str, context: Context) -
     ours, theirs = ins_of(message), ins_of(header)
     if ours is not None and theirs is None:
         yield Issue.of(Severity.ERROR, IssueCode.INS_MISSING, place)
-    different = _different_traits(message, header)
+    different = different_traits(message, header)
     if ours is not None and theirs is not None and _identity(ours) != _identity(theirs):
         different.insert(0, "INS")
     if different:
@@ -167,7 +188,7 @@ def _identities(patient: Patient) -> set[tuple[str, str]]:
     return {_identity(each) for each in patient.identifiers}
 
 
-def _different_traits(message: Patient, header: Patient) -> list[str]:
+def different_traits(message: Patient, header: Patient) -> list[str]:
     """Traits that both sides hold and that differ. A trait that one side lacks is not a difference."""
     different = []
     if not _same_date(message.birth_date, header.birth_date):

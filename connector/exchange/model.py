@@ -11,6 +11,7 @@ from connector.exchange.care import Encounter, Order
 from connector.exchange.channel import Channel
 from connector.exchange.conversation import Message, Thread
 from connector.exchange.documents import Directives, Document, Sharing
+from connector.exchange.known import Known
 from connector.exchange.moments import Moment
 from connector.exchange.people import Identifier, Model, Party, Patient
 from connector.exchange.results import Report
@@ -83,6 +84,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     `now` is an ISO moment with zone; `zone` the IANA name of the site's zone (Europe/Paris), used where a local time has none;
     `environment` test or production; `namespace` the OID under which this site makes ids; `table` finds a terminology table by
     name and `systems` is the one of code systems (both connector.terminology); `new_id` makes a control id when the context allows.
+    `known` is what came before and bears on this message; None: nothing was asked, the rules about it say nothing.
     """
 
     now: Moment
@@ -94,3 +96,4 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     systems: Any = None
     table: Callable[[str], Any] | None = None
     options: dict[str, str] = {}
+    known: Known | None = None

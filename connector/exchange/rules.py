@@ -1,7 +1,8 @@
 """Business rules over an Exchange: what must hold whatever the format it came in (identity and directives have their own modules).
 
 Options of the Context that a site may set: `mssante_matrix` tolerant (default) or literal; `masked_to_professionals` refuse (default)
-or allow; `patient_identifiers` strict (default) or tolerant; `processing_id` strict (default) or tolerant.
+or allow; `patient_identifiers` strict (default) or tolerant; `processing_id` strict (default) or tolerant; `unknown_original` warn
+(default) or refuse.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
-from connector.exchange import directives, identity, sharing
+from connector.exchange import directives, identity, lineage, sharing
 from connector.exchange.documents import Document
 from connector.exchange.facts import VOLET_LPS, Facts
 from connector.exchange.ids import is_document_root
@@ -27,6 +28,7 @@ OPTIONS = {
     "masked_to_professionals": ("refuse", "allow"),
     "patient_identifiers": ("strict", "tolerant"),
     "processing_id": ("strict", "tolerant"),
+    "unknown_original": ("warn", "refuse"),
 }
 
 #: intent → (event of MSH-9.2, ORC-1, OBX-11): the flow table of the volet.
@@ -153,14 +155,18 @@ RULES: dict[str, Rule] = {
     "document_identity": document_identity,
     "document_replacement": document_replacement,
     "document_ids_agree": document_ids_agree,
+    "document_lineage": lineage.document_lineage,
     "ins_key": identity.ins_key,
     "ins_environment": identity.ins_environment_rule,
     "ins_traits": identity.ins_traits,
     "ins_qualified": identity.ins_qualified,
+    "local_identity": identity.local_identity,
+    "no_test_identity": identity.no_test_identity,
     "patient_of_document": identity.patient_of_document,
     "directives_complete": directives.directives_complete,
     "directives_conflict": directives.directives_conflict,
     "mssante_matrix": directives.mssante_matrix,
+    "dmp_types": directives.dmp_types,
     "recipients_present": directives.recipients_present,
     "sender_present": directives.sender_present,
     "national_numbers": identity.national_numbers,

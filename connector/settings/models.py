@@ -225,6 +225,10 @@ class Rules(Model):
         default="strict",
         description="PID-3 and the CDA's patient ids must be the same; `tolerant` lets a local number that only one side holds through.",
     )
+    unknown_original: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="A replacement or deletion of a document that never came here: told (it may be older than the connector), or refused (900).",
+    )
 
 
 class SenderRules(Model):
