@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 RESOURCES = [
+    "Appointment",
     "Binary",
     "Bundle",
     "CapabilityStatement",
+    "CareTeam",
     "Communication",
     "Composition",
     "Device",
     "DiagnosticReport",
     "DocumentReference",
     "Encounter",
+    "HealthcareService",
     "List",
     "Location",
     "Observation",

@@ -10,6 +10,8 @@ LINES = """\
 Address E use:code=address-use type:code=address-type text:string line:string* city:string district:string state:string postalCode:string country:string period:Period
 Age E value:decimal comparator:code=quantity-comparator unit:string system:uri code:code
 Annotation E author[x]:Reference,string(Practitioner|Patient|RelatedPerson|Organization) time:dateTime text:markdown!
+Appointment D identifier:Identifier* status:code=appointmentstatus! cancelationReason:CodeableConcept serviceCategory:CodeableConcept* serviceType:CodeableConcept* specialty:CodeableConcept* appointmentType:CodeableConcept reasonCode:CodeableConcept* reasonReference:Reference(Condition|Procedure|Observation|ImmunizationRecommendation)* priority:unsignedInt description:string supportingInformation:Reference* start:instant end:instant minutesDuration:positiveInt slot:Reference(Slot)* created:dateTime comment:string patientInstruction:string basedOn:Reference(ServiceRequest)* participant:Appointment.participant*! requestedPeriod:Period*
+Appointment.participant B type:CodeableConcept* actor:Reference(Patient|Practitioner|PractitionerRole|RelatedPerson|Device|HealthcareService|Location) required:code=participantrequired status:code=participationstatus! period:Period
 Attachment E contentType:code language:code data:base64Binary url:url size:unsignedInt hash:base64Binary title:string creation:dateTime
 Binary R contentType:code! securityContext:Reference data:base64Binary url:url
 Bundle R identifier:Identifier type:code=bundle-type! timestamp:instant total:unsignedInt link:Bundle.link* entry:Bundle.entry* signature:Signature
@@ -32,6 +34,8 @@ CapabilityStatement.rest.resource.operation B name:string! definition:canonical!
 CapabilityStatement.rest.resource.searchParam B name:string! definition:canonical type:code=search-param-type! documentation:markdown
 CapabilityStatement.rest.security B cors:boolean service:CodeableConcept* description:markdown
 CapabilityStatement.software B name:string! version:string releaseDate:dateTime
+CareTeam D identifier:Identifier* status:code=care-team-status category:CodeableConcept* name:string subject:Reference(Patient|Group) encounter:Reference(Encounter) period:Period participant:CareTeam.participant* reasonCode:CodeableConcept* reasonReference:Reference(Condition)* managingOrganization:Reference(Organization)* telecom:ContactPoint* note:Annotation*
+CareTeam.participant B role:CodeableConcept* member:Reference(Practitioner|PractitionerRole|RelatedPerson|Patient|Organization|CareTeam) onBehalfOf:Reference(Organization) period:Period
 CodeableConcept E coding:Coding* text:string
 Coding E system:uri version:string code:code display:string userSelected:boolean
 Communication D identifier:Identifier* instantiatesCanonical:canonical* instantiatesUri:uri* basedOn:Reference* partOf:Reference* inResponseTo:Reference(Communication)* status:code=event-status! statusReason:CodeableConcept category:CodeableConcept* priority:code=request-priority medium:CodeableConcept* subject:Reference(Patient|Group) topic:CodeableConcept about:Reference* encounter:Reference(Encounter) sent:dateTime received:dateTime recipient:Reference(Device|Organization|Patient|Practitioner|PractitionerRole|RelatedPerson|Group|CareTeam|HealthcareService)* sender:Reference(Device|Organization|Patient|Practitioner|PractitionerRole|RelatedPerson|HealthcareService) reasonCode:CodeableConcept* reasonReference:Reference(Condition|Observation|DiagnosticReport|DocumentReference)* payload:Communication.payload* note:Annotation*
@@ -74,6 +78,10 @@ Encounter.participant B type:CodeableConcept* period:Period individual:Reference
 Encounter.statusHistory B status:code=encounter-status! period:Period!
 Expression E description:string name:id language:code! expression:string reference:uri
 Extension E url:string! value[x]:base64Binary,boolean,canonical,code,date,dateTime,decimal,id,instant,integer,markdown,oid,positiveInt,string,time,unsignedInt,uri,url,uuid,Address,Age,Annotation,Attachment,CodeableConcept,Coding,ContactPoint,Count,Distance,Duration,HumanName,Identifier,Money,Period,Quantity,Range,Ratio,Reference,SampledData,Signature,Timing,ContactDetail,Contributor,DataRequirement,Expression,ParameterDefinition,RelatedArtifact,TriggerDefinition,UsageContext,Dosage,Meta
+HealthcareService D identifier:Identifier* active:boolean providedBy:Reference(Organization) category:CodeableConcept* type:CodeableConcept* specialty:CodeableConcept* location:Reference(Location)* name:string comment:string extraDetails:markdown photo:Attachment telecom:ContactPoint* coverageArea:Reference(Location)* serviceProvisionCode:CodeableConcept* eligibility:HealthcareService.eligibility* program:CodeableConcept* characteristic:CodeableConcept* communication:CodeableConcept* referralMethod:CodeableConcept* appointmentRequired:boolean availableTime:HealthcareService.availableTime* notAvailable:HealthcareService.notAvailable* availabilityExceptions:string endpoint:Reference(Endpoint)*
+HealthcareService.availableTime B daysOfWeek:code=days-of-week* allDay:boolean availableStartTime:time availableEndTime:time
+HealthcareService.eligibility B code:CodeableConcept comment:markdown
+HealthcareService.notAvailable B description:string! during:Period
 HumanName E use:code=name-use text:string family:string given:string* prefix:string* suffix:string* period:Period
 Identifier E use:code=identifier-use type:CodeableConcept system:uri value:string period:Period assigner:Reference(Organization)
 List D identifier:Identifier* status:code=list-status! mode:code=list-mode! title:string code:CodeableConcept subject:Reference(Patient|Group|Device|Location) encounter:Reference(Encounter) date:dateTime source:Reference(Practitioner|PractitionerRole|Patient|Device) orderedBy:CodeableConcept note:Annotation* entry:List.entry* emptyReason:CodeableConcept
@@ -145,8 +153,10 @@ FHIR-version 0.01 0.05 0.06 0.11 0.0.80 0.0.81 0.0.82 0.4.0 0.5.0 1.0.0 1.0.1 1.
 address-type postal physical both
 address-use home work temp old billing
 administrative-gender male female other unknown
+appointmentstatus proposed pending booked arrived fulfilled cancelled noshow entered-in-error checked-in waitlist
 bundle-type document message transaction transaction-response batch batch-response history searchset collection
 capability-statement-kind instance capability requirements
+care-team-status proposed active suspended inactive entered-in-error
 composition-attestation-mode personal professional legal official
 composition-status preliminary final amended entered-in-error
 conditional-delete-status not-supported single multiple
@@ -180,6 +190,8 @@ name-use usual official temp nickname anonymous old maiden
 narrative-status generated extensions additional empty
 observation-status registered preliminary final amended corrected cancelled entered-in-error unknown
 operation-parameter-use in out
+participantrequired required optional information-only
+participationstatus accepted declined tentative needs-action
 provenance-entity-role derivation revision quotation source removal
 publication-status draft active retired unknown
 quantity-comparator < <= >= >
