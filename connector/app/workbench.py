@@ -9,6 +9,7 @@ from connector.app.compiled import compile_site, site_context
 if TYPE_CHECKING:
     from connector.issues import Issue, Outcome
     from connector.pipeline.explain import Explanation
+    from connector.pipeline.showing import View
     from connector.settings import Settings
 
 __all__ = ["Workbench"]
@@ -56,6 +57,20 @@ class Workbench:
         if known is None:
             return "?", (Issue.of(Severity.ERROR, IssueCode.NOT_HL7, expected="HL7 v2, CDA, FHIR, Exchange"),)
         return known, opinion(self._translator, raw, known, self._context)
+
+    def show(self, raw: bytes) -> Outcome[View]:
+        """A CDA for people: the document itself, or the first one that a message or an exchange holds."""
+        from connector.issues import Issue, IssueCode, Outcome, Severity
+        from connector.pipeline.showing import view
+
+        known = self.detect(raw)
+        if known == "cda":
+            return view(raw, self._translator, self._context)
+        made = self.convert(raw, "cda", known)
+        if made.value is None:
+            nothing = (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),)
+            return Outcome(None, made.issues or nothing)
+        return view(made.value, self._translator, self._context)
 
     def golden(self, raw: bytes) -> dict[str, bytes]:
         """What a golden case holds: the Exchange (documents by their SHA-256), the issues, the filled places that no rule reads."""

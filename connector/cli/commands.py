@@ -101,6 +101,7 @@ def build() -> typer.Typer:
         reference,
         send,
         serve,
+        show,
         validate,
     )
 
@@ -114,7 +115,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (init, serve, demo, convert, explain, check, validate, send, listen, journal, doctor, reference):
+    for module in (init, serve, demo, convert, explain, show, check, validate, send, listen, journal, doctor, reference):
         module.register(app)
     return app
 

@@ -14,6 +14,7 @@ _HELP = {
     "Tell where each value of a conversion comes from, and what was not read or written.": "Dire d'où vient chaque valeur d'une conversion, et ce qui n'a été ni lu ni écrit.",
     "Check settings, tables, mappings and golden cases: every mistake at once.": "Vérifier réglages, tables, correspondances et cas d'essai : toutes les erreurs d'un coup.",
     "Check files against the volets, the mappings, FHIR R4 or the CDA header rules.": "Vérifier des fichiers selon les volets, les correspondances, FHIR R4 ou les règles d'en-tête du CDA.",
+    "Show a document (CDA) to people: its header, its sections, its body; as text, an HTML page or PDF/A.": "Montrer un document (CDA) : en-tête, sections, corps ; en texte, en page HTML ou en PDF/A.",
     "Send messages over MLLP on a fresh connection and print each answer.": "Envoyer des messages par MLLP sur une connexion neuve et montrer chaque réponse.",
     "Listen on MLLP and answer as told: well, badly, late or never.": "Écouter en MLLP et répondre comme demandé : bien, mal, tard ou jamais.",
     "Look into the journal; deliver again.": "Lire le journal ; livrer de nouveau.",
@@ -32,6 +33,10 @@ _OPTIONS = {
     "Deliver to mllp://HOST:PORT, http(s)://… (FHIR) or a folder; may be repeated.": "Livrer à mllp://HÔTE:PORT, http(s)://… (FHIR) ou un dossier ; peut être répété.",
     "End after so many messages; 0 = go on.": "Finir après tant de messages ; 0 = continuer.",
     "File to convert; - for the standard input.": "Fichier à convertir ; - pour l'entrée standard.",
+    "File to show; - for the standard input.": "Fichier à montrer ; - pour l'entrée standard.",
+    "Write an HTML page that runs nothing and fetches nothing.": "Écrire une page HTML qui n'exécute et ne va chercher rien.",
+    "Write the header and the narrative as PDF/A-1b.": "Écrire l'en-tête et le récit en PDF/A-1b.",
+    "Write the embedded body (a PDF…) exactly as it is.": "Écrire le corps embarqué (un PDF…) exactement tel qu'il est.",
     "File to explain; - for the standard input.": "Fichier à expliquer ; - pour l'entrée standard.",
     "File to write; by default the standard output.": "Fichier à écrire ; par défaut la sortie standard.",
     "Files to check; - for the standard input.": "Fichiers à vérifier ; - pour l'entrée standard.",
@@ -78,6 +83,8 @@ _OPTIONS = {
     "Write what the cases expect anew; then read the difference.": "Écrire de nouveau ce qu'attendent les cas ; relire ensuite la différence.",
 }
 _SENTENCES = {
+    "embedded: {media}, {size} bytes (--body writes it)": "embarqué : {media}, {size} octets (--body l'écrit)",
+    "the document has no embedded body": "le document n'a pas de corps embarqué",
     "      message {number}, {state}, {milliseconds} ms": "      message {number}, {state}, {milliseconds} ms",
     "      not everything arrived: connector journal show {number} --data {folder}": "      tout n'est pas arrivé : connector journal show {number} --data {folder}",
     "    acknowledges another message (MSA-2 {other})": "    accuse un autre message (MSA-2 {other})",

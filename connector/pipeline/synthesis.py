@@ -12,11 +12,11 @@ from connector.exchange.conversation import Message
 from connector.exchange.documents import Content, Document
 from connector.exchange.ids import derived, oid_of
 from connector.exchange.model import Context, Exchange
-from connector.exchange.moments import Moment
+from connector.exchange.moments import Moment, date_of, time_part
 from connector.exchange.people import Concept, Party, Patient
 from connector.pdf.pages import Block, Heading, Paragraph, Picture, pages
 
-__all__ = ["synthesis", "synthesis_pdf"]
+__all__ = ["day", "moment", "patient_line", "spoken", "synthesis", "synthesis_pdf"]
 
 #: « Synthèse », of TRE_A05 (JDV_J07).
 SYNTHESIS = Concept(code="SYNTH", system="1.2.250.1.213.1.1.4.12", display="Synthèse")
@@ -39,7 +39,7 @@ def synthesis(exchange: Exchange, context: Context) -> Document:
 def synthesis_pdf(exchange: Exchange, context: Context) -> bytes:
     """The pages alone."""
     return pages(
-        _title(exchange), _patient(exchange.patient), _blocks(exchange), created=datetime.fromisoformat(context.now)
+        _title(exchange), patient_line(exchange.patient), _blocks(exchange), created=datetime.fromisoformat(context.now)
     )
 
 
@@ -47,7 +47,8 @@ def _title(exchange: Exchange) -> str:
     return f"Synthèse de la conversation : {exchange.subject}" if exchange.subject else "Synthèse de la conversation"
 
 
-def _patient(patient: Patient | None) -> str:
+def patient_line(patient: Patient | None) -> str:
+    """Birth name, given names, used name and birth date, as people say them in France."""
     if patient is None:
         return "Patient non précisé"
     named = {name.use: name for name in reversed(patient.names)}
@@ -57,8 +58,8 @@ def _patient(patient: Patient | None) -> str:
     if usual is not None and usual.family and usual is not name:
         words.append(f"(nom utilisé : {usual.family})")
     born = {"male": "né le", "female": "née le"}.get(patient.sex or "", "né(e) le")
-    spoken = " ".join(filter(None, words))
-    return f"{spoken}, {born} {_day(patient.birth_date)}" if patient.birth_date else spoken
+    said = " ".join(filter(None, words))
+    return f"{said}, {born} {day(patient.birth_date)}" if patient.birth_date else said
 
 
 def _blocks(exchange: Exchange) -> Iterator[Block]:
@@ -66,8 +67,8 @@ def _blocks(exchange: Exchange) -> Iterator[Block]:
     if thread is not None and thread.members:
         yield Heading("Membres de la conversation")
         for member in thread.members:
-            since = f" (depuis le {_moment(member.joined)})" if member.joined else ""
-            yield Paragraph(f"{_party(member.party)}{since}")
+            since = f" (depuis le {moment(member.joined)})" if member.joined else ""
+            yield Paragraph(f"{spoken(member.party)}{since}")
     yield Heading("Échanges")
     titles = {document.id: document.title or "document" for document in exchange.documents}
     for message in exchange.messages:
@@ -75,15 +76,15 @@ def _blocks(exchange: Exchange) -> Iterator[Block]:
 
 
 def _message(message: Message, titles: dict[str | None, str]) -> Iterator[Block]:
-    who = _party(message.sender) if message.sender is not None else "?"
-    typed = f" (saisi par {_party(message.enterer)})" if message.enterer is not None else ""
-    yield Paragraph(f"{who}{typed}, le {_moment(message.sent)}" if message.sent else f"{who}{typed}", note=True)
+    who = spoken(message.sender) if message.sender is not None else "?"
+    typed = f" (saisi par {spoken(message.enterer)})" if message.enterer is not None else ""
+    yield Paragraph(f"{who}{typed}, le {moment(message.sent)}" if message.sent else f"{who}{typed}", note=True)
     if message.text:
         yield Paragraph(_plain(message.text) if message.format == "html" else message.text)
     for name in message.documents:
         yield Paragraph(f"Document joint : {titles.get(name, name)}")
     if message.visio is not None:
-        starts = f", le {_moment(message.visio.starts)}" if message.visio.starts else ""
+        starts = f", le {moment(message.visio.starts)}" if message.visio.starts else ""
         yield Paragraph(f"Visioconférence proposée{starts}")
     for photo in message.photos:
         if photo.content.data is not None:
@@ -92,27 +93,29 @@ def _message(message: Message, titles: dict[str | None, str]) -> Iterator[Block]
             yield Paragraph(f"Photo : {photo.title or 'sans titre'}")
     if message.seen:
         readers = ", ".join(
-            f"{_party(seen.reader)} ({_moment(seen.at)})" if seen.at else _party(seen.reader) for seen in message.seen
+            f"{spoken(seen.reader)} ({moment(seen.at)})" if seen.at else spoken(seen.reader) for seen in message.seen
         )
         yield Paragraph(f"Vu par {readers}", note=True)
 
 
-def _party(party: Party) -> str:
+def spoken(party: Party) -> str:
+    """Somebody as people call him: title, name, organisation; else his mailbox."""
     name = party.name
     person = " ".join(filter(None, (name.prefix, " ".join(name.given), name.family))) if name is not None else ""
-    spoken = person or (name.text if name is not None else None)
+    said = person or (name.text if name is not None else None)
     place = party.organization.name if party.organization is not None else None
-    return ", ".join(filter(None, (spoken, place))) or party.mssante or "?"
+    return ", ".join(filter(None, (said, place))) or party.mssante or "?"
 
 
-def _day(moment: Moment) -> str:
+def day(value: Moment) -> str:
     """`21/05/2024`, `05/2024` or `2024`, as precise as what is known."""
-    return "/".join(reversed(moment[:10].split("-")))
+    return "/".join(reversed(date_of(value).split("-")))
 
 
-def _moment(moment: Moment) -> str:
-    clock = moment[11:16]
-    return f"{_day(moment)} à {clock}" if clock else _day(moment)
+def moment(value: Moment) -> str:
+    """`21/05/2024 à 10:34`, or the day alone."""
+    clock = time_part(value)[:5]
+    return f"{day(value)} à {clock}" if clock else day(value)
 
 
 _BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6]|tr)>", re.IGNORECASE)
