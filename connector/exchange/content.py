@@ -4,50 +4,88 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import TypeVar
 
 from msgspec.structs import replace
 
+from connector.exchange.conversation import Message
 from connector.exchange.documents import Content, Document
 from connector.exchange.model import Exchange
+from connector.exchange.results import Report
 
-__all__ = ["attach", "detach"]
+__all__ = ["attach", "detach", "each_content"]
+
+#: (place in the Exchange, content, the document's own content when this is its body) → the content to put there.
+Change = Callable[[str, Content, Content | None], Content]
+T = TypeVar("T")
 
 
 def detach(exchange: Exchange) -> tuple[Exchange, dict[str, bytes]]:
     """The Exchange without the bytes of its documents, and the bytes by SHA-256 (hex). Nothing is copied; equal bytes are kept once."""
     kept: dict[str, bytes] = {}
 
-    def without(content: Content) -> Content:
+    def without(_place: str, content: Content, _outer: Content | None) -> Content:
         if content.data is None:
             return content
         digest = content.sha256 or hashlib.sha256(content.data).hexdigest()
         kept.setdefault(digest, content.data)
         return replace(content, data=None, sha256=digest, size=len(content.data))
 
-    return _each_content(exchange, without), kept
+    return each_content(exchange, without), kept
 
 
 def attach(exchange: Exchange, load: Callable[[str], bytes]) -> Exchange:
     """The Exchange with the bytes that `load` finds by SHA-256; what has bytes already, or no SHA-256, stays. Raises what `load` raises."""
 
-    def with_data(content: Content) -> Content:
+    def with_data(_place: str, content: Content, _outer: Content | None) -> Content:
         if content.data is not None or content.sha256 is None:
             return content
         return replace(content, data=load(content.sha256))
 
-    return _each_content(exchange, with_data)
+    return each_content(exchange, with_data)
 
 
-def _each_content(exchange: Exchange, change: Callable[[Content], Content]) -> Exchange:
-    documents = tuple(_document(document, change) for document in exchange.documents)
-    if all(new is old for new, old in zip(documents, exchange.documents, strict=True)):
+def each_content(exchange: Exchange, change: Change) -> Exchange:
+    """The Exchange with every content changed: documents and their bodies, photos, results that are bytes. The same object when nothing was."""
+    documents = _each(exchange.documents, lambda number, document: _document(number, document, change))
+    messages = _each(exchange.messages, lambda number, message: _message(number, message, change))
+    reports = _each(exchange.reports, lambda number, report: _report(number, report, change))
+    if documents is exchange.documents and messages is exchange.messages and reports is exchange.reports:
         return exchange
-    return replace(exchange, documents=documents)
+    return replace(exchange, documents=documents, messages=messages, reports=reports)
 
 
-def _document(document: Document, change: Callable[[Content], Content]) -> Document:
-    content = change(document.content) if document.content is not None else None
-    body = change(document.body) if document.body is not None else None
+def _each(items: tuple[T, ...], change: Callable[[int, T], T]) -> tuple[T, ...]:
+    changed = tuple([change(number, item) for number, item in enumerate(items, 1)])
+    return items if all(new is old for new, old in zip(changed, items, strict=True)) else changed
+
+
+def _document(number: int, document: Document, change: Change) -> Document:
+    place, outer = f"documents[{number}]", document.content
+    content = change(f"{place}.content", outer, None) if outer is not None else None
+    body = change(f"{place}.body", document.body, outer) if document.body is not None else None
     if content is document.content and body is document.body:
         return document
     return replace(document, content=content, body=body)
+
+
+def _message(number: int, message: Message, change: Change) -> Message:
+    if not message.photos:
+        return message
+    place = f"messages[{number}].photos"
+    contents = [change(f"{place}[{n}].content", photo.content, None) for n, photo in enumerate(message.photos, 1)]
+    if all(new is photo.content for new, photo in zip(contents, message.photos, strict=True)):
+        return message
+    photos = [replace(photo, content=new) for photo, new in zip(message.photos, contents, strict=True)]
+    return replace(message, photos=tuple(photos))
+
+
+def _report(number: int, report: Report, change: Change) -> Report:
+    if all(each.content is None for each in report.observations):
+        return report
+    place = f"reports[{number}].observations"
+    observations = tuple(
+        replace(each, content=change(f"{place}[{n}].content", each.content, None)) if each.content is not None else each
+        for n, each in enumerate(report.observations, 1)
+    )
+    return replace(report, observations=observations)

@@ -7,7 +7,7 @@ or allow; `patient_identifiers` strict (default) or tolerant; `processing_id` st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -38,12 +38,14 @@ _CONTROLS = {control: intent for intent, (_, control, _) in INTENTS.items()}
 _STATUSES = {status: intent for intent, (_, _, status) in INTENTS.items()}
 
 
-def check(exchange: Exchange, context: Context, *, facts: Facts | None = None) -> list[Issue]:
-    """Every issue of every rule, in the order of `RULES`. Places are Exchange paths (`patient.identifiers[1].value`, from 1)."""
+def check(
+    exchange: Exchange, context: Context, *, facts: Facts | None = None, rules: Mapping[str, Rule] | None = None
+) -> list[Issue]:
+    """Every issue of every rule (of `RULES`, or those given), in their order. Places are Exchange paths (`patient.identifiers[1].value`, from 1)."""
     known = facts if facts is not None else Facts()
     return [
         replace(issue, place=Place(issue.place.path, f"rules:{name}"))
-        for name, rule in RULES.items()
+        for name, rule in (RULES if rules is None else rules).items()
         for issue in rule(exchange, context, known)
     ]
 

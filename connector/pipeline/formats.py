@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from connector.cda import codec as cda_codec
 from connector.cda.shape import SHAPE as CDA_SHAPE
 from connector.exchange.model import Exchange
@@ -22,8 +20,10 @@ from connector.hl7.message import Message
 from connector.hl7.shape import Hl7Shape
 from connector.hprim import codec as hprim_codec
 from connector.hprim.shape import SHAPE as HPRIM_SHAPE
-from connector.issues import Issue, IssueCode, Outcome, Severity
+from connector.issues import Outcome
 from connector.mapping.language import Run, Shape
+from connector.monsisra.codec import dump as exchange_bytes
+from connector.monsisra.codec import parse as exchange_parse
 from connector.pipeline import letters
 
 __all__ = ["FORMATS", "SHAPES", "Claim", "Format", "detect", "exchange_bytes", "exchange_parse"]
@@ -85,24 +85,6 @@ def _hl7_target(exchange: Exchange) -> Claim:
 
 def _cda_parse(raw: bytes) -> Outcome[Any]:
     return cda_codec.parse(raw)
-
-
-# --- Exchange
-
-
-def exchange_parse(raw: bytes) -> Outcome[Exchange]:
-    """Exchange JSON → Exchange."""
-    try:
-        return Outcome(msgspec.json.decode(raw, type=Exchange))
-    except msgspec.DecodeError as error:
-        # msgspec names the place and the type that was expected, never the value.
-        expected = str(error).replace("`", "")
-        return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.FHIR_SYNTAX, "$", expected=f"Exchange: {expected}"),))
-
-
-def exchange_bytes(exchange: Exchange) -> bytes:
-    """Exchange → JSON for people: indented, absent values left out."""
-    return msgspec.json.format(msgspec.json.encode(exchange), indent=2) + b"\n"
 
 
 _HL7 = Hl7Shape()

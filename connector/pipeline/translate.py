@@ -28,6 +28,7 @@ from connector.issues import Issue, IssueCode, Outcome, Severity, worst
 from connector.mapping.catalogue import Library
 from connector.mapping.compile import Mapping
 from connector.mapping.language import Run
+from connector.monsisra.modes import rules_for
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
 from connector.pipeline.headers import read_headers
 from connector.pipeline.places import MessagePlaces, document_observations
@@ -149,12 +150,14 @@ class Translator:
 
     def _judged(self, reading: Reading, context: Context, rules: bool) -> Reading:
         exchange = reading.exchange
-        if exchange is None or not any((exchange.patient, exchange.documents, exchange.encounter, exchange.envelope)):
+        if exchange is None or not _says_something(exchange):
             if worst(reading.issues) < Severity.ERROR:
                 nothing = Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING)
                 return replace(reading, issues=(*reading.issues, nothing))
             return reading
         found = check(exchange, context, facts=reading.facts) if rules else []
+        if rules and (modes := rules_for(exchange)):
+            found += check(exchange, context, facts=reading.facts, rules=modes)
         issues = (*reading.issues, *found)
         if reading.format == "hl7":
             issues = tuple(map(MessagePlaces(reading.tree).of, issues))
@@ -258,6 +261,11 @@ class Translator:
             return Outcome(raw, reading.issues)
         written = self.write(reading.exchange, to_format, context)
         return Outcome(written.value, (*reading.issues, *written.issues))
+
+
+def _says_something(exchange: Exchange) -> bool:
+    said = (exchange.patient, exchange.documents, exchange.encounter, exchange.envelope)
+    return any((*said, exchange.messages, exchange.teleexpertise, exchange.reports))
 
 
 def _warn_of_retired_types(exchange: Exchange, run: Run) -> None:

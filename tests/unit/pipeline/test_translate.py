@@ -52,7 +52,11 @@ def test_bytes_are_recognised(raw: bytes, expected: str | None) -> None:
 
 def test_an_exchange_is_read_from_its_own_bytes_and_a_wrong_one_is_refused_without_its_values() -> None:
     exchange = Exchange(intent="submit", documents=(Document(id="1.2.3", content=Content(data=b"x")),))
-    assert exchange_parse(exchange_bytes(exchange)).value == exchange
+    read = exchange_parse(exchange_bytes(exchange)).value
+    assert read is not None
+    assert read.documents[0].content is not None
+    assert (read.documents[0].content.data, read.documents[0].content.size) == (b"x", 1)
+    assert exchange_parse(exchange_bytes(read)).value == read
     refused = exchange_parse(b'{"intent": {"SECRET": 1}}')
     assert refused.value is None
     assert "SECRET" not in refused.issues[0].text("en")
