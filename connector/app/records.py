@@ -10,6 +10,7 @@ from connector.app.journal import database_url, open_journal
 if TYPE_CHECKING:
     from connector.settings import Settings
     from connector.store.search import Filters, MessageRow, Shown
+    from connector.store.tasks import Task
 
 __all__ = ["JournalBusy", "Records", "journal_state"]
 
@@ -63,6 +64,20 @@ class Records:
     def show(self, message_id: int) -> Shown | None:
         """One message with its legs."""
         return self.search.show(message_id)
+
+    def tasks(self) -> list[Task]:
+        """Codes met without a translation, those met most often first."""
+        from connector.store.tasks import list_tasks
+
+        return list_tasks(self._database)
+
+    def recent_types(self, account: str = "") -> list[str]:
+        """The document types used last, by an account or by anybody."""
+        from connector.store.recent import RecentTypes
+
+        recent = RecentTypes(self._database)
+        recent.refresh()
+        return recent.codes(account)
 
     def change(self, act: str, *arguments: Any) -> Any:
         """`retry`, `cancel` or `replay` by this process. Raises JournalBusy when a running connector has the journal."""

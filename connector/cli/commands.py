@@ -102,6 +102,7 @@ def build() -> typer.Typer:
         send,
         serve,
         show,
+        terminology,
         validate,
     )
 
@@ -115,7 +116,22 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (init, serve, demo, convert, explain, show, check, validate, send, listen, journal, doctor, reference):
+    for module in (
+        init,
+        serve,
+        demo,
+        convert,
+        explain,
+        show,
+        check,
+        validate,
+        send,
+        listen,
+        journal,
+        terminology,
+        doctor,
+        reference,
+    ):
         module.register(app)
     return app
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from connector.app import Records
     from connector.settings import Settings
 
-__all__ = ["DataOption", "register"]
+__all__ = ["DataOption", "change", "opened_records", "register", "site_of"]
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder; by default that of the settings.", file_okay=False)
@@ -62,7 +62,7 @@ def ls(
         state=state, delivery_state=delivery, destination=destination, sender=sender, control_id=control_id,
         document=document, code=code, limit=limit, before=before,
     )  # fmt: skip
-    with _records(terminal, settings, data) as records:
+    with opened_records(terminal, settings, data) as records:
         rows = records.messages(filters)
     told = [{**_plain(row), "deliveries": dict(row.deliveries)} for row in rows]
     for each in told:
@@ -98,7 +98,7 @@ def show(
 ) -> None:
     """Contents hold patient data: they are written only when asked for with --part."""
     terminal: Terminal = ctx.obj
-    with _records(terminal, settings, data) as records:
+    with opened_records(terminal, settings, data) as records:
         shown = records.show(number)
         if shown is None:
             terminal.refuse([terminal.text("no message {number}", number=number)])
@@ -175,8 +175,8 @@ def retry(
 ) -> None:
     """Works beside a running connector (through its HTTP address) and without one."""
     terminal: Terminal = ctx.obj
-    site = _site(terminal, settings, data)
-    count = _change(
+    site = site_of(terminal, settings, data)
+    count = change(
         terminal,
         site,
         "retry",
@@ -201,9 +201,9 @@ def replay(
     from urllib.parse import quote
 
     terminal: Terminal = ctx.obj
-    site = _site(terminal, settings, data)
+    site = site_of(terminal, settings, data)
     suffix = f"?destination={quote(destination)}" if destination else ""
-    made = _change(
+    made = change(
         terminal, site, "replay", [(f"/api/messages/{number}/replay{suffix}", "deliveries")], number, destination
     )
     count = len(made) if isinstance(made, list | tuple) else int(made)
@@ -212,7 +212,7 @@ def replay(
         raise typer.Exit(1)
 
 
-def _change(terminal: Terminal, site: Settings, act: str, requests: list[tuple[str, str]], *arguments: Any) -> Any:
+def change(terminal: Terminal, site: Settings, act: str, requests: list[tuple[str, str]], *arguments: Any) -> Any:
     """By this process, or by the running connector when it has the journal."""
     from connector.app import JournalBusy, Records
 
@@ -260,16 +260,18 @@ def _address(site: Settings) -> str:
         return f"http://{site.http.host}:{site.http.port}"
 
 
-def _site(terminal: Terminal, settings: Path | None, data: Path | None) -> Settings:
+def site_of(terminal: Terminal, settings: Path | None, data: Path | None) -> Settings:
+    """The site's settings, with another data folder when one is given."""
     site = load_site(terminal, settings)
     return site.model_copy(update={"data": data.absolute()}) if data is not None else site
 
 
 @contextlib.contextmanager
-def _records(terminal: Terminal, settings: Path | None, data: Path | None) -> Iterator[Records]:
+def opened_records(terminal: Terminal, settings: Path | None, data: Path | None) -> Iterator[Records]:
+    """The journal of the site, to be read; refused when there is none yet."""
     from connector.app import Records
 
-    site = _site(terminal, settings, data)
+    site = site_of(terminal, settings, data)
     try:
         records = Records(site)
     except FileNotFoundError:

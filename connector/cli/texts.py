@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from connector.cli.texts_terminology import TERMINOLOGY
+
 __all__ = ["FRENCH", "translate"]
 
 _HELP = {
@@ -175,7 +177,7 @@ _WORDS = {
     "unread": "non lu", "unwritten": "non écrit", "test": "test", "production": "production",
 }  # fmt: skip
 
-FRENCH: dict[str, str] = {**_HELP, **_OPTIONS, **_SENTENCES, **_DOCTOR, **_WORDS}
+FRENCH: dict[str, str] = {**_HELP, **_OPTIONS, **_SENTENCES, **_DOCTOR, **_WORDS, **TERMINOLOGY}
 
 
 def translate(sentence: str, language: str) -> str:

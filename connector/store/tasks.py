@@ -86,8 +86,10 @@ class Tasks:
 
 
 def list_tasks(database: Database) -> list[Task]:
-    """Every task, those met most often first. Blocking."""
+    """Every task, those met most often first; none in a journal that an older program made. Blocking."""
     table = terminology_task
+    if not sa.inspect(database.engine).has_table(table.name):
+        return []
     chosen = sa.select(table).order_by(table.c.seen.desc(), table.c.id)
     with database.engine.connect() as connection:
         rows = connection.execute(chosen).mappings().all()

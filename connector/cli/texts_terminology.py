@@ -1,0 +1,48 @@
+"""French of `connector terminology`: English sentences are the keys."""
+
+from __future__ import annotations
+
+__all__ = ["TERMINOLOGY"]
+
+TERMINOLOGY = {
+    "Find codes, bring tables up to date, settle codes without a translation.": "Chercher des codes, mettre les tables à jour, régler les codes sans traduction.",
+    "Find codes in every table, by code or words of the label.": "Chercher des codes dans toutes les tables, par code ou mots du libellé.",
+    "Show a table with its version and who uses it, or one code in every format.": "Montrer une table, sa version et qui l'emploie, ou un code dans chaque format.",
+    "Propose national document types for the beginning of a name, recent ones first.": "Proposer les types de documents nationaux pour un début de nom, les récents d'abord.",
+    "Take official tables: FHIR JSON, IHE SVS XML, CSV, package. Tells the difference first.": "Prendre des tables officielles : FHIR JSON, IHE SVS XML, CSV, paquet. Dit d'abord la différence.",
+    "List the codes that were met without a translation.": "Lister les codes rencontrés sans traduction.",
+    "Give such a code its translation, or ignore it.": "Donner sa traduction à un tel code, ou l'ignorer.",
+    "Only this table.": "Seulement cette table.",
+    "Code or beginnings of words, in any order.": "Code ou débuts de mots, dans n'importe quel ordre.",
+    "Name of the table.": "Nom de la table.",
+    "One code of it, ours or that of a format.": "Un de ses codes, le nôtre ou celui d'un format.",
+    "What was typed so far.": "Ce qui est tapé jusqu'ici.",
+    "Recent ones of this mailbox or identifier only.": "Récents de cette boîte ou de cet identifiant seulement.",
+    "Those settled or ignored too.": "Ceux qui sont réglés ou ignorés aussi.",
+    "Id of the task.": "Numéro de la tâche.",
+    "Its translation: our word, or the code of the format.": "Sa traduction : notre mot, ou le code du format.",
+    "Label of a word that the table does not hold yet.": "Libellé d'un mot que la table n'a pas encore.",
+    "List it no more.": "Ne plus le lister.",
+    "Show what would change; write nothing.": "Montrer ce qui changerait ; ne rien écrire.",
+    "CodeSystem, ValueSet, ConceptMap or Bundle in JSON, SVS XML, CSV, package.tgz[!member].": "CodeSystem, ValueSet, ConceptMap ou Bundle en JSON, XML SVS, CSV, paquet.tgz[!membre].",
+    "Table to bring up to date; by default the one that has its OID or URL.": "Table à mettre à jour ; par défaut celle qui a son OID ou son URL.",
+    "Where the targets of a ConceptMap go.": "Où vont les cibles d'un ConceptMap.",
+    "Codes that the file does not hold stay in force.": "Les codes absents du fichier restent en vigueur.",
+    "Take another value set, or an older edition.": "Prendre un autre jeu de valeurs, ou une édition plus ancienne.",
+    "Write the tables, or only tell the difference.": "Écrire les tables, ou dire seulement la différence.",
+    "tables are kept in a site's folder: make one with `connector init`, or say --settings": "les tables se gardent dans le dossier d'un site : le créer avec `connector init`, ou donner --settings",
+    "{code} is not in table {table}{near}": "{code} n'est pas dans la table {table}{near}",
+    "one of the two: --to CODE, or --ignore": "l'un des deux : --to CODE, ou --ignore",
+    "no task {number}": "pas de tâche {number}",
+    "task {number} is ignored": "tâche {number} ignorée",
+    "written: {path}; a running connector reads it at SIGHUP": "écrit : {path} ; un connecteur en marche le lit au SIGHUP",
+    "Nothing was written; --yes takes it into the site's folder.": "Rien n'a été écrit ; --yes le prend dans le dossier du site.",
+    "{path}: more than {limit} MB": "{path} : plus de {limit} Mo",
+    "{path} cannot be read ({kind})": "{path} illisible ({kind})",
+    "no code changes": "aucun code ne change",
+    "{code} goes and is still used by {places}": "{code} s'en va et sert encore à {places}",
+    "table": "table", "label": "libellé", "end": "fin", "what": "quoi", "also called": "dit aussi", "class": "classe", "DMP": "DMP",
+    "recent": "récent", "yes": "oui", "no": "non", "direction": "sens", "code": "code", "system": "système", "times": "fois", "last": "dernière",
+    "message": "message", "change": "changement", "before": "avant", "after": "après", "added": "ajouté", "relabelled": "autre libellé",
+    "dated": "autres dates", "retired": "retiré", "removed": "disparu", "restored": "rétabli", "mapped": "autre correspondance", "local": "local",
+}  # fmt: skip
