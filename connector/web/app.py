@@ -21,15 +21,14 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from connector.app import Application
 from connector.store.search import Filters
-from connector.web import page
+from connector.web import page, terminology
+from connector.web.asking import json_answer, known, number, ours
 from connector.web.metrics import exposition
 
 __all__ = ["build"]
 
 _LIMIT = 500
 _FILTERS = ("state", "type", "sender", "control_id", "endpoint", "document", "destination", "delivery_state", "code")
-#: A page of another origin cannot send it without being allowed to first.
-_HEADER = "x-connector"
 
 _Message = MutableMapping[str, Any]
 _Asgi = Callable[
@@ -90,12 +89,14 @@ class _Site:
 
     async def health(self, _: Request) -> Response:
         """The process answers: nothing else is asked."""
-        return _json({"status": "alive"})
+        return json_answer({"status": "alive"})
 
     async def ready(self, _: Request) -> Response:
         """200 when the journal is open and every receiver listens, else 503."""
         reasons = self._application.not_ready()
-        return _json({"status": "ready" if not reasons else "not ready", "reasons": reasons}, 503 if reasons else 200)
+        return json_answer(
+            {"status": "ready" if not reasons else "not ready", "reasons": reasons}, 503 if reasons else 200
+        )
 
     async def metrics(self, _: Request) -> Response:
         """Prometheus text."""
@@ -103,40 +104,40 @@ class _Site:
 
     async def api_status(self, _: Request) -> Response:
         """What runs and what waits."""
-        return _json(await self._application.status())
+        return json_answer(await self._application.status())
 
     async def messages(self, request: Request) -> Response:
         """Newest first: `?limit=&before=` and the filters of `_FILTERS`. No value of a message but its MSH-10 and type."""
         query = request.query_params
-        limit = min(_number(query.get("limit", "50"), "limit"), _LIMIT)
-        before = _number(query["before"], "before") if "before" in query else None
-        unknown = set(query) - {"limit", "before", *_FILTERS}
-        if unknown:
-            raise HTTPException(400, f"unknown parameter {', '.join(sorted(unknown))}")
+        limit = min(number(query.get("limit", "50"), "limit"), _LIMIT)
+        before = number(query["before"], "before") if "before" in query else None
+        known(request, "limit", "before", *_FILTERS)
         filters = msgspec.convert({name: query[name] for name in _FILTERS if name in query}, Filters)
-        return _json(await self._application.messages(msgspec.structs.replace(filters, limit=limit, before=before)))
+        return json_answer(
+            await self._application.messages(msgspec.structs.replace(filters, limit=limit, before=before))
+        )
 
     async def message(self, request: Request) -> Response:
         """One message: its states, deliveries, issues and times; contents by their sizes."""
-        return _json(await self._found(request))
+        return json_answer(await self._found(request))
 
     async def replay(self, request: Request) -> Response:
         """Deliver again: to one destination (`?destination=`) or to all."""
-        _ours(request)
+        ours(request)
         found = await self._found(request)
         try:
             made = await self._application.replay(int(found["message_id"]), request.query_params.get("destination"))
         except ValueError as error:
             raise HTTPException(404, str(error)) from error
-        return _json({"deliveries": list(made)}, 202)
+        return json_answer({"deliveries": list(made)}, 202)
 
     async def retry(self, request: Request) -> Response:
         """A parked or failed delivery is due now."""
-        _ours(request)
+        ours(request)
         count = await self._application.retry([int(request.path_params["number"])])
         if not count:
             raise HTTPException(404, "no such delivery that waits")
-        return _json({"retried": count}, 202)
+        return json_answer({"retried": count}, 202)
 
     async def _found(self, request: Request) -> dict[str, Any]:
         found = await self._application.message(int(request.path_params["number"]))
@@ -159,6 +160,7 @@ def build(application: Application) -> Starlette:
         Route("/api/messages/{number:int}/replay", site.replay, methods=["POST"]),
         Route("/api/deliveries/{number:int}/retry", site.retry, methods=["POST"]),
     ]
+    routes += terminology.routes(application)
     routes.append(Mount("/fhir", app=application.fhir_app()))
     return Starlette(
         routes=routes,
@@ -171,21 +173,6 @@ def build(application: Application) -> Starlette:
     )
 
 
-def _ours(request: Request) -> None:
-    if _HEADER not in request.headers:
-        raise HTTPException(403, "what changes something needs the header X-Connector")
-
-
-def _number(text: str, name: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise HTTPException(400, f"{name} is a number")
-    return int(text)
-
-
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    return _json({"error": error.detail}, error.status_code)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    return json_answer({"error": error.detail}, error.status_code)
