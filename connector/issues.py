@@ -150,7 +150,7 @@ class IssueCode(Enum):
     EXCHANGE_SYNTAX = ("102", "", "échange illisible ; attendu : {expected}", "the exchange cannot be read; expected: {expected}")
     EXCHANGE_FIELD = ("102", "", "champ inconnu (n° {number}) ; attendu : {expected}", "unknown field (number {number}); expected: {expected}")
     EXCHANGE_VALUE = ("102", "", "valeur refusée ; attendu : {expected}", "value refused; expected: {expected}")
-    EXCHANGE_EMPTY = ("102", "", "texte vide : mettre une valeur, ou ne pas mettre le champ", "empty text: give a value, or leave the field out")
+    EXCHANGE_EMPTY = ("102", "", "champ vide : mettre une valeur, ou ne pas mettre le champ", "empty field: give a value, or leave the field out")
     EXCHANGE_HASH = ("102", "", "les octets ne sont pas ceux que {expected} annonce", "the bytes are not those that {expected} announces")
     EXCHANGE_PART = ("102", "", "partie du formulaire sans contenu qui la nomme ; attendu : {expected}", "part of the form that no content names; expected: {expected}")
     EXCHANGE_CONTENT = ("101", "", "contenu absent : ni data (base64), ni partie du formulaire", "content missing: neither data (base64) nor a part of the form")

@@ -145,7 +145,9 @@ def _strange(node: Mapping[str, Any], model: type[msgspec.Struct], path: str) ->
 
 
 def _strange_item(value: Any, field: _Field, place: str) -> Iterator[Issue]:
-    if isinstance(value, dict) and field.struct is not None:
+    if value is None:
+        yield _wrong(IssueCode.EXCHANGE_EMPTY, place)
+    elif isinstance(value, dict) and field.struct is not None:
         yield from _strange(value, field.struct, place)
     elif isinstance(value, str):
         expected = field.wrong(value) if value else ""
