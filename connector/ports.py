@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import msgspec
 
 from connector.exchange.model import Exchange
-from connector.fhir.search import IndexRow, Query
+from connector.fhir.search import IndexRow, Page, Query
 from connector.issues import Issue
-from connector.pipeline.journey import Delivery, Entry, Inbound, MessageState, Peeked, Policy
+from connector.pipeline.journey import Delivery, Entry, Filing, Inbound, MessageState, Peeked, Policy, Put, Written
 
 __all__ = [
     "Answer",
@@ -27,6 +27,8 @@ __all__ = [
     "DocumentStore",
     "DuplicateControlId",
     "Entry",
+    "Filing",
+    "FilingStale",
     "Inbound",
     "Intake",
     "Journal",
@@ -36,11 +38,13 @@ __all__ = [
     "OwnershipLost",
     "Peeked",
     "Policy",
+    "Put",
     "Receipt",
     "Receiver",
     "Recorded",
     "Retry",
     "Sender",
+    "Written",
 ]
 
 
@@ -50,6 +54,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     `later` gives what follows once the verdict is there (enhanced mode and large messages, settings). `close` the connection after it.
     `told`: called once by the receiver, True when the messages were written to an open connection, False when the sender was gone.
     `state` and `issues` are the verdict, for receivers whose formats have no answer of their own; absent for a message that came before.
+    `filed`: what was written of the message's filing, when it was accepted.
     """
 
     messages: tuple[bytes, ...] = ()
@@ -59,6 +64,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     told: Callable[[bool], None] | None = None
     state: MessageState | None = None
     issues: tuple[Issue, ...] = ()
+    filed: tuple[Written, ...] = ()
 
 
 class DeliveryState(StrEnum):
@@ -80,6 +86,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     message_id: int
     duplicate: bool = False
     answers: tuple[bytes, ...] = ()
+    filed: tuple[Written, ...] = ()  # of an entry with a filing
     possible_duplicate_of: int | None = None  # an earlier message holds the same document under another control id
 
 
@@ -168,6 +175,10 @@ class DuplicateControlId(Exception):
     def __init__(self, message_id: int) -> None:
         super().__init__("control id already used with other content")
         self.message_id = message_id
+
+
+class FilingStale(Exception):
+    """What was seen when resources were made ready to write has changed since: nothing was kept, make them ready again."""
 
 
 class JournalUnavailable(Exception):
@@ -304,7 +315,7 @@ class Journal(Protocol):
 
 
 class DocumentStore(Protocol):
-    """What fhir_in and the local FHIR destination need: resources by type and id, latest version, searched by index."""
+    """What fhir_in and the local FHIR destination need: resources by type and id, all versions, searched by index."""
 
     async def put_many(
         self, resources: Sequence[tuple[Mapping[str, Any], Sequence[IndexRow]]], blobs: Mapping[str, bytes]
@@ -313,16 +324,28 @@ class DocumentStore(Protocol):
         data of Binary resources by id (their resource has none). A resource equal to its latest version makes no new one."""
         ...
 
+    async def write(self, puts: Sequence[Put]) -> Sequence[Written]:
+        """The same, on conditions. Raises FilingStale when one of them does not hold any more."""
+        ...
+
     async def get(self, resource_type: str, resource_id: str) -> Mapping[str, Any] | None:
         """The latest version, with `meta.versionId` and `meta.lastUpdated` set, or None."""
         ...
 
-    async def blob(self, resource_id: str) -> tuple[str, bytes] | None:
-        """Media type and bytes of a Binary, or None."""
+    async def many(self, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The latest versions of those that are there, by `Type/id`."""
         ...
 
-    async def search(self, query: Query) -> tuple[int, Sequence[Mapping[str, Any]]]:
-        """Total and one page, newest first; resources as `get` gives them. What criteria mean is said in connector.fhir.search."""
+    async def versions(self, resource_type: str, resource_id: str) -> Sequence[Mapping[str, Any]]:
+        """Every version, the latest first; none for what is unknown."""
+        ...
+
+    async def blob(self, resource_id: str, version: int | None = None) -> tuple[str, bytes] | None:
+        """Media type and bytes of a Binary, of its latest version or of that one; None for what is unknown."""
+        ...
+
+    async def search(self, query: Query) -> Page:
+        """One page; resources as `get` gives them. What criteria mean is said in connector.fhir.search."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

@@ -27,7 +27,7 @@ from connector.exchange.moments import Moment
 from connector.fhir.capability import capability
 from connector.fhir.codec import Resource, dump, dump_pretty
 from connector.fhir.outcome import to_outcome
-from connector.fhir.search import PARAMETERS, Query, parse
+from connector.fhir.search import PARAMETERS, parse
 from connector.fhir.xml import dump_xml
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import DocumentStore, JournalUnavailable
@@ -191,13 +191,14 @@ class _Site:
         query = parse(kind, parameters, self.settings.zone)
         if query.value is None:
             raise _RefusedError(400, *query.issues)
-        total, found = await self.documents.search(query.value)
+        page = await self.documents.search(query.value)
+        found = page.resources
         base = self._base(request)
-        links = _links(f"{base}/{kind}", parameters, query.value, total)
+        links = _links(f"{base}/{kind}", parameters, page.next)
         bundle: Resource = {
             "resourceType": "Bundle",
             "type": "searchset",
-            "total": total,
+            **({"total": page.total} if page.total is not None else {}),
             "link": [{"relation": name, "url": url} for name, url in links],
         }
         if found:
@@ -230,19 +231,12 @@ def _where(error: BaseException) -> str:
 # --- answers
 
 
-def _links(address: str, parameters: Sequence[tuple[str, str]], query: Query, total: int) -> list[tuple[str, str]]:
-    """self, previous and next, with what was asked."""
-    asked = [(name, value) for name, value in parameters if name not in ("_count", "_offset")]
-
-    def url(offset: int) -> str:
-        paging = [("_count", str(query.limit)), ("_offset", str(offset))] if offset or query.limit else []
-        return f"{address}?{urlencode([*asked, *paging])}"
-
-    links = [("self", url(query.offset))]
-    if query.offset > 0:
-        links.append(("previous", url(max(0, query.offset - query.limit))))
-    if query.limit > 0 and query.offset + query.limit < total:
-        links.append(("next", url(query.offset + query.limit)))
+def _links(address: str, parameters: Sequence[tuple[str, str]], following: str | None) -> list[tuple[str, str]]:
+    """self and next, with what was asked."""
+    links = [("self", f"{address}?{urlencode(parameters)}" if parameters else address)]
+    if following is not None:
+        asked = [(name, value) for name, value in parameters if name != "_cursor"]
+        links.append(("next", f"{address}?{urlencode([*asked, ('_cursor', following)])}"))
     return links
 
 

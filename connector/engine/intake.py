@@ -48,7 +48,10 @@ class Reception:
         self._notes: set[asyncio.Task[None]] = set()
 
     async def __call__(self, inbound: Inbound) -> Answer:
-        """Never raises for what a message holds: whatever comes is kept and answered, or answered with "send it again"."""
+        """Never raises for what a message holds: whatever comes is kept and answered, or answered with "send it again".
+
+        FilingStale passes: the receiver makes the message's resources ready again.
+        """
         try:
             return await self._received(inbound)
         except JournalUnavailable:
@@ -108,7 +111,7 @@ class Reception:
         if recorded.duplicate:
             return self._again(recorded)
         answer = self._answer(recorded.message_id, entry.answers)
-        return msgspec.structs.replace(answer, state=entry.state, issues=entry.issues)
+        return msgspec.structs.replace(answer, state=entry.state, issues=entry.issues, filed=recorded.filed)
 
     async def _answer_first(self, inbound: Inbound, digest: str) -> Answer:
         """Enhanced mode and large messages: the raw bytes are safe, CA (or AA) leaves, the verdict follows."""

@@ -47,7 +47,7 @@ def _resource(kind: str) -> Resource:
     parameters = {
         **dict.fromkeys(("_id",), "token"),
         "_lastUpdated": "date",
-        **{name: kind_ for name, (kind_, _) in PARAMETERS[kind].items() if "." not in name},
+        **{name: parameter.kind for name, parameter in PARAMETERS[kind].items()},
     }
     if PARAMETERS[kind]:
         made["searchParam"] = [{"name": name, "type": type_} for name, type_ in sorted(parameters.items())]

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from connector.exchange.model import Exchange
+from connector.fhir.search import IndexRow, Query
 from connector.issues import Issue
 from connector.terminology import Untranslated
 
-__all__ = ["Delivery", "Entry", "Inbound", "MessageState", "Peeked", "Policy"]
+__all__ = ["Delivery", "Entry", "Filing", "Inbound", "MessageState", "Peeked", "Policy", "Put", "Written"]
+
+
+class Put(msgspec.Struct, frozen=True, kw_only=True):
+    """A FHIR resource to write in the store, with its index rows (`connector.fhir.indexing`); `data`: a Binary's bytes, which stand beside it.
+
+    `seen` is the version that was there when it was made ready (0: none; None: whatever), `unless` a query that must still find nothing
+    else (If-None-Exist): both are asked again inside the commit.
+    """
+
+    resource: Mapping[str, Any]
+    rows: Sequence[IndexRow] = ()
+    data: bytes | None = None
+    seen: int | None = None
+    unless: Query | None = None
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a `Put`: the version that is there now, since when (ISO), and whether it is new."""
+
+    type: str
+    id: str
+    version: int
+    updated: str
+    changed: bool = True
+
+    @property
+    def name(self) -> str:
+        """`Type/id`."""
+        return f"{self.type}/{self.id}"
+
+
+class Filing(msgspec.Struct, frozen=True, kw_only=True):
+    """Resources to write in the commit of the message that brought them, if it is accepted; `tree` is what its verdict is about: what was
+    posted, read and checked, with what it points at in the store."""
+
+    puts: tuple[Put, ...]
+    tree: Mapping[str, Any]
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +58,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
     `issues`: what the receiver found wrong with the frame itself (cut, too large, end mark inside): the bytes are then only a part,
     they are kept for a person, refused, and never claim their MSH-10 (the sender may repeat the message whole under the same one).
+    `filing`: FHIR resources that are written in the same commit.
     """
 
     raw: bytes
@@ -26,6 +67,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     received_at: str
     format: str = "hl7"
     issues: tuple[Issue, ...] = ()
+    filing: Filing | None = None  # by the FHIR API
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

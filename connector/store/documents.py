@@ -1,41 +1,30 @@
-"""The FHIR resources that this connector keeps itself: latest versions, their index, and the bytes of Binaries (`connector.ports.DocumentStore`)."""
+"""The FHIR resources that this connector keeps itself: their versions, their index, and the bytes of Binaries (`connector.ports.DocumentStore`)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
 from connector.fhir.codec import dump, load
-from connector.fhir.search import IndexRow, Query
-from connector.ports import JournalUnavailable
+from connector.fhir.search import MOST_TOTAL, IndexRow, Page, Query
+from connector.ports import Filing, JournalUnavailable, Put, Recorded, Written
 from connector.store.content import sha256
-from connector.store.criteria import condition
+from connector.store.criteria import count, page
+from connector.store.filing import Version, Wanted, Writing
 from connector.store.journal import SqlJournal
-from connector.store.preparing import INLINE
-from connector.store.recording import Recording
-from connector.store.statements import Statement, insert_of
-from connector.store.tables import content_use, fhir_index, fhir_resource
+from connector.store.preparing import INLINE, Prepared
+from connector.store.tables import fhir_resource, fhir_version
 from connector.store.times import iso
-from connector.store.writer import Operation, Transaction, translated
+from connector.store.writer import translated
 
 __all__ = ["SqlDocuments"]
 
-
-class _Version(msgspec.Struct, frozen=True):
-    """A resource to write. `digest` names a Binary's bytes; `stored` are they, or None when they are a file already."""
-
-    type: str
-    id: str
-    body: bytes
-    rows: tuple[IndexRow, ...]
-    media_type: str | None = None
-    digest: str | None = None
-    stored: bytes | None = None
+T = TypeVar("T")
+_AT_ONCE = 500
 
 
 class SqlDocuments:
@@ -45,20 +34,49 @@ class SqlDocuments:
         self._journal = journal
         self._engine = journal.database.engine
         self._listeners: set[asyncio.Queue[str]] = set()
-        journal.add_phases({"put": _Writing(journal.database.dialect, journal.recording).put})
+        # Its lock is taken before those of lanes: everywhere in the same order.
+        journal.add_phases({"file": Writing(journal.database.dialect, journal.recording).file}, first=True)
+        journal.filing = self.record
 
     async def put_many(
         self, resources: Sequence[tuple[Mapping[str, Any], Sequence[IndexRow]]], blobs: Mapping[str, bytes]
     ) -> Sequence[str]:
         """Create or update all in one transaction; returns `Type/id` of each. Raises JournalUnavailable, KeyError for a resource without id."""
-        versions = [await self._version(resource, rows, blobs) for resource, rows in resources]
-        changed = await self._journal.write("put", (versions, self._journal.timeline.now()))
-        names = [f"{version.type}/{version.id}" for version in versions]
-        for name, is_new in zip(names, changed, strict=True):
-            if is_new:
+        puts = [
+            Put(
+                resource=resource,
+                rows=rows,
+                data=blobs.get(resource["id"]) if resource["resourceType"] == "Binary" else None,
+            )
+            for resource, rows in resources
+        ]
+        return [written.name for written in await self.write(puts)]
+
+    async def write(self, puts: Sequence[Put]) -> Sequence[Written]:
+        """All in one transaction. Raises FilingStale when a condition does not hold any more, JournalUnavailable."""
+        written, _ = await self._file(puts, None)
+        return written
+
+    async def record(self, prepared: Prepared, filing: Filing) -> Recorded:
+        """A message and the resources that it brought, in one commit. Raises as `write`."""
+        written, inner = await self._file(filing.puts, prepared)
+        recorded: Recorded = inner.result
+        return msgspec.structs.replace(recorded, filed=tuple(written))
+
+    async def _file(self, puts: Sequence[Put], prepared: Prepared | None) -> tuple[list[Written], Any]:
+        versions = tuple([await self._version(put) for put in puts])
+        wanted = Wanted(versions, self._journal.timeline.now(), prepared)
+        numbers: list[tuple[int, float, bool]]
+        numbers, inner = await self._journal.write("file", wanted)
+        written = [
+            Written(type=each.type, id=each.id, version=number, updated=iso(updated) or "", changed=changed)
+            for each, (number, updated, changed) in zip(versions, numbers, strict=True)
+        ]
+        for each in written:
+            if each.changed:
                 for listener in self._listeners:
-                    listener.put_nowait(name)
-        return names
+                    listener.put_nowait(each.name)
+        return written, inner
 
     async def get(self, resource_type: str, resource_id: str) -> Mapping[str, Any] | None:
         """The latest version with its `meta`, or None."""
@@ -66,27 +84,52 @@ class SqlDocuments:
         rows = await self._read(chosen)
         return _resource(rows[0]) if rows else None
 
-    async def blob(self, resource_id: str) -> tuple[str, bytes] | None:
-        """Media type and bytes of a Binary, or None."""
-        chosen = sa.select(fhir_resource.c.media_type, fhir_resource.c.digest)
-        rows = await self._read(chosen.where(fhir_resource.c.type == "Binary", fhir_resource.c.id == resource_id))
+    async def many(self, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The latest versions of those that are there, by `Type/id`."""
+        by_type: dict[str, dict[str, None]] = {}
+        for name in names:
+            kind, _, identity = name.partition("/")
+            by_type.setdefault(kind, {})[identity] = None
+        found: dict[str, Mapping[str, Any]] = {}
+        for kind, ids in by_type.items():
+            listed = list(ids)
+            for start in range(0, len(listed), _AT_ONCE):
+                chosen = _ROW.where(
+                    fhir_resource.c.type == kind, fhir_resource.c.id.in_(listed[start : start + _AT_ONCE])
+                )
+                for row in await self._read(chosen):
+                    resource = _resource(row)
+                    found[f"{kind}/{resource['id']}"] = resource
+        return found
+
+    async def versions(self, resource_type: str, resource_id: str) -> Sequence[Mapping[str, Any]]:
+        """Every version, the latest first."""
+        here = (fhir_version.c.type == resource_type, fhir_version.c.id == resource_id)
+        earlier = sa.select(fhir_version.c.body, fhir_version.c.version, fhir_version.c.updated).where(*here)
+        latest = await self.get(resource_type, resource_id)
+        if latest is None:
+            return []
+        rows = await self._read(earlier.order_by(fhir_version.c.version.desc()))
+        number = int(latest["meta"]["versionId"])
+        return [latest, *[_resource(row) for row in rows if row.version < number]]
+
+    async def blob(self, resource_id: str, version: int | None = None) -> tuple[str, bytes] | None:
+        """Media type and bytes of a Binary, of its latest version or of that one, or None."""
+        rows: list[Any] = []
+        for table in (fhir_resource, fhir_version):
+            chosen = sa.select(table.c.media_type, table.c.digest)
+            chosen = chosen.where(table.c.type == "Binary", table.c.id == resource_id)
+            rows += await self._read(chosen if version is None else chosen.where(table.c.version == version))
+            if rows or version is None:
+                break
         if not rows or rows[0].digest is None:
             return None
         data = await asyncio.to_thread(self._journal.bodies.content, rows[0].digest)
         return rows[0].media_type or "application/octet-stream", data
 
-    async def search(self, query: Query) -> tuple[int, Sequence[Mapping[str, Any]]]:
-        """Total and one page, newest first."""
-        where = [
-            fhir_resource.c.type == query.type,
-            *[condition(criterion, query.type) for criterion in query.criteria],
-        ]
-        total = await self._read(sa.select(sa.func.count()).select_from(fhir_resource).where(*where))
-        if query.limit <= 0 or query.offset >= total[0][0]:
-            return total[0][0], []
-        page = _ROW.where(*where).order_by(fhir_resource.c.sequence.desc(), fhir_resource.c.id)
-        rows = await self._read(page.limit(query.limit).offset(query.offset))
-        return total[0][0], [_resource(row) for row in rows]
+    async def search(self, query: Query) -> Page:
+        """One page, by the index."""
+        return await self._ask(lambda connection: _page(connection, query))
 
     async def changes(self) -> AsyncIterator[str]:
         """`Type/id` of what this process writes from now on."""
@@ -98,14 +141,13 @@ class SqlDocuments:
         finally:
             self._listeners.discard(queue)
 
-    async def _version(
-        self, resource: Mapping[str, Any], rows: Sequence[IndexRow], blobs: Mapping[str, bytes]
-    ) -> _Version:
-        kind, number = resource["resourceType"], resource["id"]
+    async def _version(self, put: Put) -> Version:
+        resource = put.resource
         body = dump(_without_meta(resource))
-        if kind != "Binary" or number not in blobs:
-            return _Version(kind, number, body, tuple(rows))
-        data = blobs[number]
+        version = Version(resource["resourceType"], resource["id"], body, tuple(put.rows), put.seen, put.unless)
+        if put.data is None:
+            return version
+        data = put.data
         digest = await asyncio.to_thread(sha256, data) if len(data) > INLINE else sha256(data)
         stored: bytes | None = data
         files = self._journal.files
@@ -115,17 +157,36 @@ class SqlDocuments:
             except OSError as error:
                 raise JournalUnavailable("content") from error
             stored = None
-        return _Version(kind, number, body, tuple(rows), resource.get("contentType"), digest, stored)
+        return msgspec.structs.replace(version, media_type=resource.get("contentType"), digest=digest, stored=stored)
 
     async def _read(self, chosen: sa.Select[Any]) -> Sequence[Any]:
-        def ask() -> Sequence[Any]:
+        return await self._ask(lambda connection: connection.execute(chosen).all())
+
+    async def _ask(self, question: Callable[[sa.Connection], T]) -> T:
+        def ask() -> T:
             with self._engine.connect() as connection:
-                return connection.execute(chosen).all()
+                return question(connection)
 
         try:
             return await asyncio.to_thread(ask)
         except Exception as error:
             raise translated(error) from error
+
+
+def _page(connection: sa.Connection, query: Query) -> Page:
+    """The page, and the count where the page alone does not tell it."""
+    rows = list(connection.execute(page(query))) if query.limit > 0 else []
+    following = None
+    if len(rows) > query.limit:
+        last = rows[query.limit - 1]
+        following = f"{last.key.hex()}_{last.sequence}" if query.sort else f"_{last.sequence}"
+    total: int | None = len(rows)
+    if not query.total:
+        total = None
+    elif following is not None or query.after is not None or query.limit <= 0:
+        total = connection.execute(count(query, MOST_TOTAL + 1)).scalar_one()
+        total = None if total is not None and total > MOST_TOTAL else total
+    return Page(total, [_resource(row) for row in rows[: query.limit]], following)
 
 
 _ROW = sa.select(fhir_resource.c.body, fhir_resource.c.version, fhir_resource.c.updated)
@@ -144,68 +205,3 @@ def _resource(row: Any) -> Mapping[str, Any]:
     meta = {"versionId": str(row.version), "lastUpdated": iso(row.updated), **read.get("meta", {})}
     first = {name: read[name] for name in ("resourceType", "id") if name in read}
     return {**first, "meta": meta, **{name: value for name, value in read.items() if name not in (*first, "meta")}}
-
-
-class _Writing:
-    """The statements; applied on the writer's thread."""
-
-    def __init__(self, dialect: Dialect, recording: Recording) -> None:
-        self._recording = recording
-        kind, number = sa.bindparam("of_type", type_=sa.Text), sa.bindparam("of_id", type_=sa.Text)
-        this = (fhir_resource.c.type == kind, fhir_resource.c.id == number)
-        known = sa.select(
-            fhir_resource.c.version, fhir_resource.c.body, fhir_resource.c.digest, fhir_resource.c.media_type
-        )
-        self._known = Statement(known.where(*this), dialect)
-        self._drop = Statement(sa.delete(fhir_resource).where(*this), dialect)
-        self._drop_rows = Statement(
-            sa.delete(fhir_index).where(fhir_index.c.type == kind, fhir_index.c.id == number), dialect
-        )
-        self._drop_use = Statement(
-            sa.delete(content_use).where(content_use.c.owner == sa.bindparam("of_owner", type_=sa.Text)), dialect
-        )
-        self._last = Statement(
-            sa.select(sa.func.max(fhir_resource.c.sequence)).where(fhir_resource.c.type == kind), dialect
-        )
-        self._insert = insert_of(fhir_resource, dialect)
-        self._insert_row = insert_of(fhir_index, dialect)
-        self._alone = dialect.name == "postgresql"
-
-    def put(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
-        """([_Version], now) → for each whether it is a new version."""
-        if self._alone:  # two nodes writing the same resource: one after the other
-            transaction.cursor.execute("SELECT pg_advisory_xact_lock(7104)")
-        for operation in operations:
-            versions, now = operation.argument
-            operation.result = [self._put(transaction, version, now) for version in versions]
-
-    def _put(self, transaction: Transaction, version: _Version, now: float) -> bool:
-        cursor = transaction.cursor
-        found = self._known.rows(cursor, of_type=version.type, of_id=version.id)
-        latest = 0
-        if found:
-            latest, body, digest, media_type = found[0]
-            if (bytes(body), digest, media_type) == (version.body, version.digest, version.media_type):
-                return False
-            self._drop.run(cursor, of_type=version.type, of_id=version.id)
-            self._drop_rows.run(cursor, of_type=version.type, of_id=version.id)
-            if digest is not None:
-                self._drop_use.run(cursor, of_owner=f"b{version.id}")
-        last = self._last.rows(cursor, of_type=version.type)[0][0]
-        row = {
-            "type": version.type,
-            "id": version.id,
-            "sequence": (last or 0) + 1,
-            "version": latest + 1,
-            "updated": now,
-            "media_type": version.media_type,
-            "digest": version.digest,
-            "body": version.body,
-        }
-        self._insert.each(cursor, [row])
-        rows = [{"type": version.type, "id": version.id, **item._asdict()} for item in version.rows]
-        if rows:
-            self._insert_row.each(cursor, rows)
-        if version.digest is not None:
-            self._recording.bodies_of(cursor, [(version.digest, version.stored, f"b{version.id}")], now)
-        return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from connector.ports import (
     DeliveryState,
     DuplicateControlId,
     Entry,
+    Filing,
     Inbound,
-    JournalUnavailable,
+    MessageState,
     Receipt,
     Recorded,
 )
@@ -29,8 +30,9 @@ from connector.store.keeping import Keeping
 from connector.store.lanes import Lanes, Settled, Waiting
 from connector.store.listening import Bell, Listener
 from connector.store.migrations import migrate
+from connector.store.notes import Notes
 from connector.store.ownership import AdvisoryBuckets, OneProcess, boot_seconds, guard_session
-from connector.store.preparing import identity_of, prepare
+from connector.store.preparing import Prepared, identity_of, prepare
 from connector.store.reading import Reading
 from connector.store.recording import Again, Recording, verdict_on
 from connector.store.search import Search
@@ -43,7 +45,6 @@ log = logging.getLogger(__name__)
 
 _DAY = 86_400.0
 _READ_AHEAD = 8 << 20  # bytes of bodies that one lane brings into memory at once
-_FLUSH = 0.2  # seconds that the notes of `answered` wait for company
 
 
 class SqlJournal:
@@ -80,11 +81,12 @@ class SqlJournal:
         self._lanes = Lanes(self.database.dialect, self._buckets, self.timeline.now, self.recording.bodies_of)
         self._ingest, self._owner = self._writers()
         self._listener: Listener | None = None
+        self.filing: Callable[[Prepared, Filing], Awaitable[Recorded]] | None = None  # set by the document store
         self._recent = Recent()
         self._ahead: dict[int, tuple[int, list[Waiting]]] = {}
         self._flight: dict[int, Waiting] = {}
         self._read: dict[int, tuple[int, ...]] = {}  # the deliveries of `_flight` by lane
-        self._told: dict[int, bool] = {}
+        self._notes = Notes(self.write)
 
     # --- life
 
@@ -98,7 +100,7 @@ class SqlJournal:
         """Flush and close; what was submitted before is made durable."""
         if not self._running:
             return
-        await self._flush()
+        await self._notes.flush()
         self._running = False
         await asyncio.to_thread(self._shut)
 
@@ -137,7 +139,11 @@ class SqlJournal:
     async def record(self, entry: Entry) -> Recorded:
         """One commit for everything. Raises DuplicateControlId, JournalUnavailable; returns the earlier message for the same bytes."""
         prepared = await self._keeping.entry(prepare(entry, self.timeline.now()))
+        filing = entry.inbound.filing if entry.state is MessageState.TRANSLATED else None
         while True:
+            if filing is not None and self.filing is not None:
+                result = await self.filing(prepared, filing)
+                break
             result = await self._ingest.submit("record", prepared)
             if not isinstance(result, Again):
                 break
@@ -162,9 +168,7 @@ class SqlJournal:
 
     async def answered(self, message_id: int, told: bool) -> None:
         """Note that the answer was written or not; collected for a moment, durable a little later."""
-        if not self._told and self._loop is not None:
-            self._loop.call_later(_FLUSH, lambda: asyncio.ensure_future(self._flush()))
-        self._told[message_id] = told
+        self._notes.add(message_id, told)
 
     # --- lanes
 
@@ -307,9 +311,10 @@ class SqlJournal:
             ),
         )
 
-    def add_phases(self, phases: dict[str, Any]) -> None:
-        """Kinds of writes of other parts of the store."""
-        self._ingest.phases.update(phases)
+    def add_phases(self, phases: dict[str, Any], *, first: bool = False) -> None:
+        """Kinds of writes of other parts of the store; `first`: before a message is recorded in the same transaction."""
+        known = self._ingest.phases
+        self._ingest.phases = {**phases, **known} if first else {**known, **phases}
 
     def _open(self) -> None:
         self.database.lock()
@@ -375,12 +380,3 @@ class SqlJournal:
             except Exception as error:
                 raise translated(error) from error
         return found
-
-    async def _flush(self) -> None:
-        told, self._told = self._told, {}
-        if not told:
-            return
-        try:
-            await self._ingest.submit("answered", told)
-        except JournalUnavailable:
-            log.warning("journal: %d notes of written answers are lost", len(told))  # a repetition is answered again

@@ -21,12 +21,16 @@ _WORDS = {
         "double": "DOUBLE",
         "external": "",
         "yes": " = 1",
+        "by_character": "",
     },
     "postgresql": {
         "serial": "BIGSERIAL PRIMARY KEY",
         "blob": "BYTEA",
         "double": "DOUBLE PRECISION",
         "yes": "",
+        "by_point": 'COLLATE "C"',
+        # ranges of texts, whatever the database's locale
+        "by_character": 'ALTER TABLE fhir_index ALTER COLUMN value TYPE TEXT COLLATE "C"',
         # bodies are compressed or encrypted already, or small: no second compression
         "external": "ALTER TABLE content ALTER COLUMN body SET STORAGE EXTERNAL; ALTER TABLE message ALTER COLUMN raw SET STORAGE EXTERNAL",
     },
@@ -74,7 +78,27 @@ CREATE TABLE terminology_task (id {serial}, terminology TEXT NOT NULL, way TEXT 
   ignored BOOLEAN NOT NULL, CONSTRAINT terminology_task_of UNIQUE (terminology, way, side, system, code))
 """
 
-STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST), (2, _TERMINOLOGY_TASKS))
+# Versions of FHIR resources are kept; index rows name their resource by its number, in the order of creation.
+_VERSIONS = """
+CREATE TABLE fhir_version (type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, updated {double} NOT NULL,
+  media_type TEXT, digest TEXT, body {blob} NOT NULL, PRIMARY KEY (type, id, version));
+DROP INDEX fhir_resource_newest;
+CREATE UNIQUE INDEX fhir_resource_newest ON fhir_resource (type, sequence);
+CREATE INDEX fhir_resource_updated ON fhir_resource (type, updated);
+ALTER TABLE fhir_index ADD COLUMN sequence BIGINT NOT NULL DEFAULT 0;
+UPDATE fhir_index SET sequence = COALESCE((SELECT r.sequence FROM fhir_resource r
+  WHERE r.type = fhir_index.type AND r.id = fhir_index.id), 0);
+DROP INDEX fhir_index_value;
+DROP INDEX fhir_index_low;
+DROP INDEX fhir_index_of;
+ALTER TABLE fhir_index DROP COLUMN id;
+{by_character};
+CREATE INDEX fhir_index_value ON fhir_index (type, parameter, value, sequence);
+CREATE INDEX fhir_index_low ON fhir_index (type, parameter, low) WHERE low IS NOT NULL;
+CREATE INDEX fhir_index_of ON fhir_index (type, sequence, parameter, value)
+"""
+
+STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST), (2, _TERMINOLOGY_TASKS), (3, _VERSIONS))
 LATEST = STEPS[-1][0]
 
 # One node migrates, the others wait (PostgreSQL); any fixed number.

@@ -29,6 +29,7 @@ __all__ = [
     "document",
     "fhir_index",
     "fhir_resource",
+    "fhir_version",
     "lane",
     "message",
     "meta",
@@ -190,26 +191,48 @@ fhir_resource = Table(
     metadata,
     Column("type", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    Column("sequence", BigInteger, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),  # in the order of creation, within the type
+    Column("version", Integer, nullable=False),  # earlier ones are in fhir_version
     Column("updated", Double, nullable=False),
     Column("media_type", Text),  # of a Binary
     Column("digest", Text),  # of a Binary's data, in content
     Column("body", LargeBinary, nullable=False),  # JSON; a Binary's data is apart
 )
-Index("fhir_resource_newest", fhir_resource.c.type, fhir_resource.c.sequence)
+Index("fhir_resource_newest", fhir_resource.c.type, fhir_resource.c.sequence, unique=True)
+Index("fhir_resource_updated", fhir_resource.c.type, fhir_resource.c.updated)
+
+fhir_version = Table(
+    "fhir_version",
+    metadata,
+    Column("type", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("updated", Double, nullable=False),
+    Column("media_type", Text),
+    Column("digest", Text),
+    Column("body", LargeBinary, nullable=False),
+)
+
+Ordered = Text(collation="C").with_variant(Text(), "sqlite")  # by character, whatever the database's locale: for ranges
 
 fhir_index = Table(
     "fhir_index",
     metadata,
     Column("type", Text, nullable=False),
-    Column("id", Text, nullable=False),
     Column("parameter", Text, nullable=False),
     Column("system", Text, nullable=False),
-    Column("value", Text, nullable=False),
+    Column("value", Ordered, nullable=False),
     Column("low", Double),  # dates: the first and last instant that the value covers
     Column("high", Double),
+    Column("sequence", BigInteger, nullable=False),  # of the resource
 )
-Index("fhir_index_value", fhir_index.c.type, fhir_index.c.parameter, fhir_index.c.value)
-Index("fhir_index_low", fhir_index.c.type, fhir_index.c.parameter, fhir_index.c.low)
-Index("fhir_index_of", fhir_index.c.type, fhir_index.c.id)
+Index("fhir_index_value", fhir_index.c.type, fhir_index.c.parameter, fhir_index.c.value, fhir_index.c.sequence)
+Index(
+    "fhir_index_low",
+    fhir_index.c.type,
+    fhir_index.c.parameter,
+    fhir_index.c.low,
+    sqlite_where=text("low IS NOT NULL"),
+    postgresql_where=text("low IS NOT NULL"),
+)
+Index("fhir_index_of", fhir_index.c.type, fhir_index.c.sequence, fhir_index.c.parameter, fhir_index.c.value)

@@ -37,11 +37,16 @@ class Operation:
 class Transaction:
     """The cursor of an open transaction, and what to do in memory (and with session locks) once it is committed."""
 
-    __slots__ = ("_after", "cursor")
+    __slots__ = ("_after", "cursor", "groups")
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = cursor
+        self.groups: dict[str, list[Operation]] = {}
         self._after: list[Callable[[], None]] = []
+
+    def then(self, operation: Operation) -> None:
+        """Apply one more operation in a phase that is still to come."""
+        self.groups.setdefault(operation.kind, []).append(operation)
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Do `act` when the transaction is committed, never when it is rolled back."""
@@ -205,12 +210,11 @@ class Writer:
         started = self._now() if self._now else 0.0
         transaction = Transaction(self._cursor)
         self._cursor.execute(self._began)
-        groups: dict[str, list[Operation]] = {}
         for operation in batch:
-            groups.setdefault(operation.kind, []).append(operation)
+            transaction.then(operation)
         for kind, apply in self.phases.items():
-            if kind in groups:
-                apply(transaction, groups[kind])
+            if kind in transaction.groups:
+                apply(transaction, transaction.groups[kind])
         self._cursor.execute("COMMIT")
         transaction.committed()
         self.transactions += 1

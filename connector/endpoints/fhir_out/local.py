@@ -34,8 +34,7 @@ class LocalFiling:
         there = {(each["resourceType"], each["id"]) for each in changed}
         fresh = [each for each in resources if (each["resourceType"], each["id"]) not in there]
         whole = [*binaries, *fresh, *changed]
-        known = await self._patients(whole)
-        rows = [(each, index(each, known.get, self.zone)) for each in whole]
+        rows = [(each, index(each, self.zone)) for each in whole]
         return rows, {identity: data for identity, _, data in blobs}, issues
 
     async def put(self, indexed: list[Indexed], blobs: Mapping[str, bytes]) -> None:
@@ -81,18 +80,4 @@ class LocalFiling:
         query = parse("DocumentReference", [(parameter, value), ("_count", "50")], self.zone).value
         if query is None:
             return []
-        _, found = await self.documents.search(query)
-        return list(found)
-
-    async def _patients(self, resources: list[Resource]) -> dict[str, Mapping[str, Any]]:
-        """The Patients that documents speak of, from the Bundle or the store: their identifiers are searched with the documents."""
-        known: dict[str, Mapping[str, Any]] = {
-            f"Patient/{each['id']}": each for each in resources if each["resourceType"] == "Patient"
-        }
-        for each in resources:
-            reference = each.get("subject", {}).get("reference", "")
-            if reference.startswith("Patient/") and reference not in known:
-                found = await self.documents.get("Patient", reference.removeprefix("Patient/"))
-                if found is not None:
-                    known[reference] = found
-        return known
+        return list((await self.documents.search(query)).resources)

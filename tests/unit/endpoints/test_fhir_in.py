@@ -152,7 +152,7 @@ async def test_pretty_json_and_gzip(store: MemoryStore) -> None:
     [
         ("GET", "/Patient/nobody", 404),
         ("GET", "/Binary/nobody", 404),
-        ("GET", "/Observation", 404),
+        ("GET", "/Observatio", 404),
         ("GET", "/Observation/1", 404),
         ("GET", "/DocumentReference/../../admin", 404),
         ("GET", "/DocumentReference/%2e%2e/%2e%2e/admin", 404),

@@ -26,7 +26,7 @@ from connector.exchange.people import (
     Telecom,
 )
 from connector.fhir import bundle, codec
-from connector.fhir.search import Alternative, Criterion, IndexRow, Query
+from connector.fhir.search import Alternative, Criterion, IndexRow, Page, Query
 from connector.fhir.shape import FhirShape
 from connector.mapping.catalogue import Library, load_library
 from connector.mapping.language import Run
@@ -214,13 +214,16 @@ class MemoryStore:
         found = self.kept.get(("Binary", resource_id))
         return (found["contentType"], self.blobs[resource_id]) if found else None
 
-    async def search(self, query: Query) -> tuple[int, Sequence[Mapping[str, Any]]]:
+    async def many(self, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        return {name: self.kept[key] for name in names if (key := tuple(name.split("/"))) in self.kept}
+
+    async def search(self, query: Query) -> Page:
         found = [
             resource
             for (kind, identity), resource in reversed(self.kept.items())
             if kind == query.type and all(self._meets(each, (kind, identity)) for each in query.criteria)
         ]
-        return len(found), found[query.offset : query.offset + query.limit]
+        return Page(len(found), found[: query.limit])
 
     def _meets(self, criterion: Criterion, key: tuple[str, str]) -> bool:
         if criterion.kind == "id":
@@ -249,7 +252,7 @@ def matches(kind: str, asked: Alternative, row: IndexRow) -> bool:
         }[asked.prefix]
     if kind == "string":
         if asked.prefix == "exact":
-            return row.system == asked.value
+            return row.system == asked.system
         return asked.value in row.value if asked.prefix == "contains" else row.value.startswith(asked.value)
     if kind == "token":
         return (not asked.value or row.value == asked.value) and asked.system in (None, row.system)

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from connector.fhir.search import IndexRow, index, parse
+from connector.ports import FilingStale, Put
 from connector.store.documents import SqlDocuments
 from connector.store.journal import SqlJournal
 from tests.journal_kit import HandClock
@@ -42,9 +43,9 @@ def indexed(*resources):
 
 
 async def ids(documents, kind, *parameters):
-    total, page = await documents.search(parse(kind, parameters).value)
-    assert total == len(page)
-    return [item["id"] for item in page]
+    page = await documents.search(parse(kind, parameters).value)
+    assert page.total == len(page.resources)
+    return [item["id"] for item in page.resources]
 
 
 def test_what_is_put_is_got_with_version_and_time(url):
@@ -123,18 +124,106 @@ def test_search(url):
     asyncio.run(case())
 
 
-def test_pages_are_stable_and_the_total_is_of_all(url):
+async def all_pages(documents, *parameters, between=None):
+    """The ids of each page, following `next`."""
+    pages, cursor = [], []
+    while True:
+        found = await documents.search(parse("Patient", [("_count", "2"), *parameters, *cursor]).value)
+        pages.append([item["id"] for item in found.resources])
+        if found.next is None:
+            return pages
+        cursor = [("_cursor", found.next)]
+        if between is not None:
+            await between()
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("", [["p4", "p3"], ["p2", "p1"], ["p0"]]),
+        ("-birthdate", [["p0", "p1"], ["p2", "p3"], ["p4"]]),
+        ("birthdate", [["p4", "p3"], ["p2", "p1"], ["p0"]]),
+        ("_lastUpdated", [["p0", "p1"], ["p2", "p3"], ["p4"]]),
+    ],
+)
+def test_pages_go_on_where_the_one_before_ended(url, sort, expected):
     async def case():
         async with store(url) as (documents, _):
-            await documents.put_many(indexed(*[patient(f"p{n}") for n in range(5)]), {})
-            pages = []
-            for offset in (0, 2, 4, 6):
-                query = parse("Patient", [("_count", "2"), ("_offset", str(offset))]).value
-                total, page = await documents.search(query)
-                assert total == 5
-                pages.append([item["id"] for item in page])
-            assert pages == [["p4", "p3"], ["p2", "p1"], ["p0"], []]
-            assert (await documents.search(parse("Patient", [("_count", "0")]).value)) == (5, [])
+            people = [patient(f"p{n}", born=f"19{99 - n}") for n in range(4)]
+            await documents.put_many(indexed(*people, {"resourceType": "Patient", "id": "p4"}), {})
+            assert await all_pages(documents, *([("_sort", sort)] if sort else [])) == expected
+            assert await documents.search(parse("Patient", [("_count", "0")]).value) == (5, [], None)
+            assert (await documents.search(parse("Patient", [("_total", "none")]).value)).total is None
+
+    asyncio.run(case())
+
+
+def test_what_is_written_meanwhile_neither_repeats_nor_hides_a_resource(url):
+    async def case():
+        async with store(url) as (documents, _):
+            await documents.put_many(indexed(*[patient(f"p{n}") for n in range(4)]), {})
+
+            async def between():
+                await documents.put_many(indexed(patient("new"), patient("p0", "Durand")), {})
+
+            assert await all_pages(documents, between=between) == [["p3", "p2"], ["p1", "p0"]]
+
+    asyncio.run(case())
+
+
+def test_every_version_is_kept(url):
+    async def case():
+        async with store(url) as (documents, _):
+            for family in ("Un", "Deux", "Trois"):
+                await documents.put_many(indexed(patient("p1", family)), {})
+            versions = await documents.versions("Patient", "p1")
+            assert [(v["meta"]["versionId"], v["name"][0]["family"]) for v in versions] == [
+                ("3", "Trois"),
+                ("2", "Deux"),
+                ("1", "Un"),
+            ]
+            assert await documents.versions("Patient", "p2") == []
+            binary = {"resourceType": "Binary", "id": "b1", "contentType": "text/plain"}
+            for data in (b"one", b"two"):
+                await documents.put_many(indexed(binary), {"b1": data})
+            assert [await documents.blob("b1", n) for n in (None, 1, 2, 3)] == [
+                ("text/plain", b"two"),
+                ("text/plain", b"one"),
+                ("text/plain", b"two"),
+                None,
+            ]
+
+    asyncio.run(case())
+
+
+def test_a_condition_that_does_not_hold_any_more_writes_nothing(url):
+    async def case():
+        async with store(url) as (documents, _):
+            condition = parse("Patient", [("identifier", "ins-p1")]).value
+            put = Put(resource=patient("p1"), rows=index(patient("p1")), seen=0, unless=condition)
+            other = Put(resource=patient("p2"), rows=index(patient("p2")), seen=0)
+            assert [(w.name, w.version, w.changed) for w in await documents.write([put, other])] == [
+                ("Patient/p1", 1, True),
+                ("Patient/p2", 1, True),
+            ]
+            again = Put(resource=patient("p3"), rows=index(patient("p3")), unless=condition)
+            for stale in ([again, other], [Put(resource=patient("p4"), rows=()), put]):
+                with pytest.raises(FilingStale):
+                    await documents.write(stale)
+            assert (await documents.search(parse("Patient", []).value)).total == 2
+
+    asyncio.run(case())
+
+
+def test_of_fifty_that_create_under_one_condition_at_once_one_does(url):
+    async def case():
+        async with store(url) as (documents, _):
+            condition = parse("Patient", [("identifier", "ins-x")]).value
+            people = [{**patient("x"), "id": f"p{n}"} for n in range(50)]
+            puts = [[Put(resource=each, rows=index(each), seen=0, unless=condition)] for each in people]
+            done = await asyncio.gather(*[documents.write(each) for each in puts], return_exceptions=True)
+            assert sum(isinstance(each, FilingStale) for each in done) == 49
+            assert (await documents.search(parse("Patient", []).value)).total == 1
 
     asyncio.run(case())
 
