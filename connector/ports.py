@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from connector.exchange.known import Known
 from connector.exchange.model import Exchange
 from connector.fhir.search import IndexRow, Page, Query
 from connector.issues import Issue
@@ -21,6 +22,7 @@ __all__ = [
     "Answer",
     "Claimed",
     "Clock",
+    "Contradicted",
     "Delivery",
     "DeliveryFailed",
     "DeliveryState",
@@ -97,8 +99,8 @@ class Judge(Protocol):
         """Read sender (`MSH-3|MSH-4`), MSH-10 and MSH-9; empty strings when there is no readable header."""
         ...
 
-    def judge(self, inbound: Inbound, digest: str, now: str) -> Entry:
-        """The whole verdict, with the answers owed and the deliveries to make."""
+    def judge(self, inbound: Inbound, digest: str, now: str, known: Known | None = None) -> Entry:
+        """The whole verdict, with the answers owed and the deliveries to make. `known`: what the store said against an earlier verdict."""
         ...
 
     def received(self, inbound: Inbound, digest: str, now: str) -> Entry:
@@ -181,6 +183,14 @@ class FilingStale(Exception):
     """What was seen when resources were made ready to write has changed since: nothing was kept, make them ready again."""
 
 
+class Contradicted(Exception):
+    """What the store knows bears on the verdict: nothing was kept; judge again with `known` and record that verdict."""
+
+    def __init__(self, known: Known) -> None:
+        super().__init__("the store knows more")
+        self.known = known
+
+
 class JournalUnavailable(Exception):
     """The journal could not make the entry durable (database down, disk full): the sender may send again."""
 
@@ -240,13 +250,13 @@ class Journal(Protocol):
         ...
 
     async def record(self, entry: Entry) -> Recorded:
-        """Make the entry durable in one commit (group commit). Duplicates are judged again inside it. Raises DuplicateControlId, JournalUnavailable."""
+        """Make the entry durable in one commit (group commit). Duplicates are judged again inside it. Raises DuplicateControlId, Contradicted, JournalUnavailable."""
         ...
 
     async def settle_verdict(self, message_id: int, entry: Entry) -> tuple[bytes, ...]:
         """Give a RECEIVED message its verdict, Exchange and deliveries (enhanced mode and large messages); returns the answers still owed.
 
-        REFUSED and PARKED messages are judged anew by it; one that is TRANSLATED keeps its verdict.
+        REFUSED and PARKED messages are judged anew by it; one that is TRANSLATED keeps its verdict. Raises Contradicted.
         """
         ...
 

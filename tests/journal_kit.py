@@ -87,7 +87,7 @@ class TinyJudge:
             sender=f"{fields[2]}|{fields[3]}", control_id=fields[9], type=fields[8], defer="defer" in fields[-1]
         )
 
-    def judge(self, inbound: Inbound, digest: str, now: str) -> Entry:
+    def judge(self, inbound: Inbound, digest: str, now: str, known: object = None) -> Entry:
         peeked = self.peek(inbound)
         text = inbound.raw.decode("latin-1").rstrip("\r").split("|")[-1]
         if "bug" in text:

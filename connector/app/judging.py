@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.exchange.known import Known
 from connector.pipeline.judge import Desk
 from connector.ports import Entry, Inbound, Peeked
 
@@ -18,9 +19,9 @@ class CurrentDesk:
         """See `Judge.peek`."""
         return self.desk.peek(inbound)
 
-    def judge(self, inbound: Inbound, digest: str, now: str) -> Entry:
+    def judge(self, inbound: Inbound, digest: str, now: str, known: Known | None = None) -> Entry:
         """See `Judge.judge`."""
-        return self.desk.judge(inbound, digest, now)
+        return self.desk.judge(inbound, digest, now, known)
 
     def received(self, inbound: Inbound, digest: str, now: str) -> Entry:
         """See `Judge.received`."""

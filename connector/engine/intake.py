@@ -12,9 +12,11 @@ from functools import partial
 import msgspec
 
 from connector.engine.faults import place_of
+from connector.exchange.known import Known
 from connector.ports import (
     Answer,
     Clock,
+    Contradicted,
     DuplicateControlId,
     Entry,
     Inbound,
@@ -75,7 +77,7 @@ class Reception:
         if inbound is None:
             return False
         digest = await self._digest(inbound.raw)
-        await self._journal.settle_verdict(message_id, await self._verdict(inbound, digest))
+        await self._settled(message_id, inbound, digest)
         return True
 
     async def stop(self, grace: float = 10.0) -> None:
@@ -108,6 +110,8 @@ class Reception:
             recorded = await self._journal.record(entry)
         except DuplicateControlId as conflict:
             return await self._conflict(inbound, digest, conflict.message_id)
+        except Contradicted as more:
+            return await self._record(inbound, digest, await self._verdict(inbound, digest, more.known))
         if recorded.duplicate:
             return self._again(recorded)
         answer = self._answer(recorded.message_id, entry.answers)
@@ -155,20 +159,30 @@ class Reception:
         return task
 
     async def _settle(self, message_id: int, inbound: Inbound, digest: str) -> Answer:
-        entry = await self._verdict(inbound, digest, threaded=True)
         tries = 0
         while True:
             try:
-                owed = await self._journal.settle_verdict(message_id, entry)
-                return self._answer(message_id, owed)
+                return self._answer(message_id, await self._settled(message_id, inbound, digest, threaded=True))
             except JournalUnavailable:
                 # The message is safe as RECEIVED; its verdict is only not noted yet.
                 await asyncio.sleep(_AGAIN[min(tries, len(_AGAIN) - 1)])
                 tries += 1
 
-    async def _verdict(self, inbound: Inbound, digest: str, *, threaded: bool = False) -> Entry:
+    async def _settled(
+        self, message_id: int, inbound: Inbound, digest: str, *, threaded: bool = False
+    ) -> tuple[bytes, ...]:
+        entry = await self._verdict(inbound, digest, threaded=threaded)
+        try:
+            return await self._journal.settle_verdict(message_id, entry)
+        except Contradicted as more:
+            entry = await self._verdict(inbound, digest, more.known, threaded=threaded)
+            return await self._journal.settle_verdict(message_id, entry)
+
+    async def _verdict(
+        self, inbound: Inbound, digest: str, known: Known | None = None, *, threaded: bool = False
+    ) -> Entry:
         def judge() -> Entry:
-            return self._guarded(inbound, digest, lambda now: self._judge.judge(inbound, digest, now))
+            return self._guarded(inbound, digest, lambda now: self._judge.judge(inbound, digest, now, known))
 
         if threaded or len(inbound.raw) > _INLINE:
             return await asyncio.get_running_loop().run_in_executor(self._threads, judge)

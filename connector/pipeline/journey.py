@@ -106,6 +106,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     possible_duplicate_of: int | None = None
     untranslated: tuple[Untranslated, ...] = ()  # codes that a table did not hold, each once
     conflicts_with: int | None = None  # the earlier message whose MSH-10 this one uses with other bytes (set by intake)
+    informed: bool = False  # the verdict was reached with what the store knows of the patient and the documents
 
 
 class Peeked(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from connector.exchange.identifiers import ins_of, ipp_of
 from connector.exchange.ids import ordering_key
+from connector.exchange.known import Known
 from connector.exchange.model import Context, Exchange
 from connector.hl7.acknowledge import Stage, answers, not_kept
 from connector.hl7.codec import Header, ParseOptions, header
@@ -85,9 +86,11 @@ class Desk:
             defer=large,
         )
 
-    def judge(self, inbound: Inbound, digest: str, now: str) -> Entry:
-        """The whole verdict. A frame that is broken is not read: its bytes are only a part of what was meant."""
+    def judge(self, inbound: Inbound, digest: str, now: str, known: Known | None = None) -> Entry:
+        """The whole verdict, with what the store `known`. A frame that is broken is not read: its bytes are only a part of what was meant."""
         context = self.context_at(now)
+        if known is not None:
+            context = replace(context, known=known)
         if inbound.issues:
             return self._entry(inbound, digest, context, Reading(issues=inbound.issues))
         options = self._options(inbound)
@@ -145,6 +148,7 @@ class Desk:
             type=subject.type,
             digest=digest,
             state=_state(reading),
+            informed=context.known is not None,
             key=subject.key,
             patient=_patient(exchange),
             document_ids=tuple(document.id for document in exchange.documents if document.id) if exchange else (),
@@ -168,6 +172,8 @@ def _state(reading: Reading) -> MessageState:
     if reading.accepted:
         return MessageState.TRANSLATED
     serious = [issue.code for issue in reading.issues if issue.severity >= Severity.ERROR]
+    if IssueCode.LOCAL_IDENTITY.name in serious:  # the identity is settled by a person, then the message is judged again
+        return MessageState.PARKED
     if reading.exchange is None and any(code in _FOR_A_PERSON for code in serious):
         return MessageState.PARKED
     return MessageState.REFUSED if worst(reading.issues) >= Severity.ERROR else MessageState.PARKED

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from connector.ports import Contradicted
 from connector.store.database import Database
 from connector.store.preparing import Prepared, pack_answers, unpack_answers
-from connector.store.recording import Recording
+from connector.store.recording import Recording, with_issues
 from connector.store.statements import Statement, any_of, many
 from connector.store.tables import delivery, lane, message
 from connector.store.writer import Apply, Operation, Transaction
@@ -138,20 +139,25 @@ class Acts:
             before = self._before.rows(cursor, message_id=number)
             if not before or before[0][0] == "translated":
                 continue
+            (weighed,) = self._recording.patients.weigh(cursor, [prepared])
+            if weighed.known is not None:
+                operation.result = Contradicted(weighed.known)
+                continue
             # What was already answered stays as it was written; what follows comes from the verdict.
             told = unpack_answers(bytes(before[0][1])) if before[0][0] == "received" else ()
             operation.result = tuple(answers[len(told) :])
-            row: dict[str, Any] = {**prepared.row}
+            row: dict[str, Any] = with_issues({**prepared.row}, weighed.issues)
             row["answers"] = pack_answers((*told, *operation.result))
             row["answer"] = "pending" if operation.result else "told" if told else "none"
             self._verdict.run(cursor, message_id=number, **{f"new_{name}": row[name] for name in _VERDICT})
             self._add(transaction, number, prepared, now)
+            self._recording.patients.apply(cursor, [(weighed, number)], now)
 
     def _add(self, transaction: Transaction, number: int, prepared: Prepared, now: float) -> None:
         cursor, recording = transaction.cursor, self._recording
         lanes = recording.lanes(cursor, set(prepared.lanes), now)
         recording.deliver(transaction, [(number, pair) for pair in prepared.lanes], lanes, now)
-        recording.documents_of(cursor, [(name, number) for name in prepared.documents])
+        recording.documents_of(cursor, [(*role, number) for role in prepared.roles])
         recording.bodies_of(cursor, [(*body, f"m{number}") for body in prepared.bodies], now)
         recording.tasks.count(cursor, [(number, each) for each in prepared.untranslated], now)
 

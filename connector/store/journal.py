@@ -32,6 +32,7 @@ from connector.store.listening import Bell, Listener
 from connector.store.migrations import migrate
 from connector.store.notes import Notes
 from connector.store.ownership import AdvisoryBuckets, OneProcess, boot_seconds, guard_session
+from connector.store.patient_search import Patients
 from connector.store.preparing import Prepared, identity_of, prepare
 from connector.store.reading import Reading
 from connector.store.recording import Again, Recording, verdict_on
@@ -65,6 +66,7 @@ class SqlJournal:
         self.timeline = Timeline(clock)
         self.window = window_days * _DAY
         self.search = Search(self.database, self.files)
+        self.patients = Patients(self.database)
         self._freeze = freeze
         self._seen = boot_seconds()
         self._bell = Bell()

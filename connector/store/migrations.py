@@ -20,6 +20,7 @@ _WORDS = {
         "blob": "BLOB",
         "double": "DOUBLE",
         "external": "",
+        "by_point": "",
         "yes": " = 1",
         "by_character": "",
     },
@@ -98,7 +99,22 @@ CREATE INDEX fhir_index_low ON fhir_index (type, parameter, low) WHERE low IS NO
 CREATE INDEX fhir_index_of ON fhir_index (type, sequence, parameter, value)
 """
 
-STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST), (2, _TERMINOLOGY_TASKS), (3, _VERSIONS))
+_PATIENTS = """
+CREATE TABLE patient (id {serial}, message_id BIGINT NOT NULL, updated {double} NOT NULL, source TEXT NOT NULL,
+  identity BOOLEAN NOT NULL, fingerprint {blob} NOT NULL, family TEXT {by_point} NOT NULL, given TEXT {by_point} NOT NULL,
+  birth_date TEXT NOT NULL, sex TEXT NOT NULL, merged_into BIGINT, merged_by BIGINT, merged_at {double}, body {blob} NOT NULL);
+CREATE TABLE patient_name (patient_id BIGINT NOT NULL, family TEXT {by_point} NOT NULL, given TEXT {by_point} NOT NULL);
+CREATE INDEX patient_name_of ON patient_name (patient_id);
+CREATE INDEX patient_name_family ON patient_name (family, given);
+CREATE TABLE patient_identifier (value TEXT NOT NULL, domain TEXT NOT NULL, patient_id BIGINT NOT NULL, ended_by BIGINT,
+  PRIMARY KEY (value, domain, patient_id));
+CREATE INDEX patient_identifier_of ON patient_identifier (patient_id);
+CREATE INDEX lane_key ON lane ("key");
+ALTER TABLE document ADD COLUMN role TEXT NOT NULL DEFAULT 'submit';
+ALTER TABLE document ADD COLUMN detail TEXT NOT NULL DEFAULT ''
+"""
+
+STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST), (2, _TERMINOLOGY_TASKS), (3, _VERSIONS), (4, _PATIENTS))
 LATEST = STEPS[-1][0]
 
 # One node migrates, the others wait (PostgreSQL); any fixed number.

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from connector.exchange.lineage import Step, answerable, steps
+from connector.exchange.registry import Sighting, sighting
 from connector.issues import Issue, worst
 from connector.ports import Entry
 from connector.store.carving import Carved, detach
@@ -58,7 +60,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     judged_apart: bool  # the duplicate verdict is already taken: no second one
     lanes: tuple[tuple[str, str], ...]
     documents: tuple[str, ...]
+    roles: tuple[tuple[str, str, str], ...]  # document id, what the message does to it, detail: rows of `document`
     flagged: bool  # a document id seen before is told
+    steps: tuple[Step, ...]  # earlier documents that it replaces or deletes
+    sighting: Sighting | None  # what it says of its patient
+    informed: bool  # the verdict knows what the store knows
     untranslated: tuple[Untranslated, ...]
     bodies: tuple[tuple[str, bytes | None], ...]  # contents of their own; None when it is a file
 
@@ -69,6 +75,8 @@ def prepare(entry: Entry, now: float) -> Prepared:
     carved = detach(inbound.raw, entry.exchange) if entry.exchange is not None else None
     # A broken frame's bytes are only a part of a message: they never claim its MSH-10.
     identity = None if inbound.issues else identity_of(entry.sender, entry.control_id)
+    accepted = entry.exchange if entry.state == "translated" else None
+    followed = steps(accepted) if accepted is not None else ()
     row = {
         "id": 0,
         "received": now,
@@ -92,10 +100,26 @@ def prepare(entry: Entry, now: float) -> Prepared:
         judged_apart=entry.conflicts_with is not None,
         lanes=tuple([(item.destination, bounded(item.key)) for item in entry.deliveries]),
         documents=tuple(dict.fromkeys([bounded(item) for item in entry.document_ids])),
+        roles=_roles(entry, followed),
         flagged=entry.exchange is None or entry.exchange.intent not in _NOT_FLAGGED,
+        steps=followed,
+        sighting=sighting(accepted, entry.sender or inbound.endpoint) if accepted is not None else None,
+        informed=entry.informed,
         untranslated=entry.untranslated,
         bodies=tuple(carved.apart.items()) if carved else (),
     )
+
+
+def _roles(entry: Entry, followed: Sequence[Step]) -> tuple[tuple[str, str, str], ...]:
+    """What the message does to documents, by id: its own, and those that they replace."""
+    exchange = entry.exchange
+    act = exchange.intent if exchange is not None and exchange.intent in ("replace", "delete") else "submit"
+    roles = {bounded(step.target): ("replaced", step.successor or "") for step in followed if step.act == "replace"}
+    roles |= {bounded(name): (act, "") for name in entry.document_ids}
+    if exchange is not None and entry.state == "translated":
+        named = [document for document in exchange.documents if document.id]
+        roles |= {bounded(each.id or ""): (act, "\n".join(sorted(answerable(exchange, each)))) for each in named}
+    return tuple([(name, role, clean(detail)) for name, (role, detail) in roles.items()])
 
 
 def verdict_columns(entry: Entry, carved: Carved | None, now: float) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
 from connector.issues import Issue, IssueCode, Severity, worst
-from connector.ports import DuplicateControlId, Recorded
+from connector.ports import Contradicted, DuplicateControlId, Recorded
+from connector.store.patients import PatientIndex, Weighed
 from connector.store.preparing import Prepared, bucket_of, codes_of, unpack_answers
 from connector.store.statements import Cursor, Statement, any_of, insert_of, many
 from connector.store.tables import content, content_use, delivery, document, lane, message
 from connector.store.tasks import Tasks
 from connector.store.writer import Operation, Transaction
 
-__all__ = ["Again", "Recording", "verdict_on"]
+__all__ = ["Again", "Recording", "verdict_on", "with_issues"]
 
 _IDENTITY_LOCKS = 7103  # first number of the two-number advisory locks; 7102 is the lanes'
 
@@ -46,10 +47,10 @@ class Recording:
             dialect,
         )
         self._seen = Statement(
-            sa.select(document.c.document_id, sa.func.min(document.c.message_id))
+            sa.select(document.c.document_id, document.c.role, sa.func.min(document.c.message_id))
             .join(message, message.c.id == document.c.message_id)
             .where(any_of(document.c.document_id, "ids", dialect), message.c.state == sa.literal_column("'translated'"))
-            .group_by(document.c.document_id),
+            .group_by(document.c.document_id, document.c.role),
             dialect,
         )
         self._insert_message = insert_of(message, dialect)
@@ -59,28 +60,32 @@ class Recording:
         self._insert_use = _insert_or_leave(content_use, dialect)
         self._lane = _upsert_lane(dialect)
         self.tasks = Tasks(dialect)
+        self.patients = PatientIndex(dialect, self.numbers)
 
     # --- applied by the writer
 
     def record(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
-        """Record the prepared entries: duplicates judged, new ones inserted, results `Recorded` or DuplicateControlId."""
+        """Record the prepared entries: duplicates judged, new ones inserted; results `Recorded`, DuplicateControlId or Contradicted."""
         cursor = transaction.cursor
-        fresh = self._without_duplicates(cursor, operations)
+        fresh, weighed = self._uncontradicted(cursor, self._without_duplicates(cursor, operations))
         if not fresh:
             return
         entries = [operation.argument for operation in fresh]
         lanes = self.lanes(cursor, {pair for entry in entries for pair in entry.lanes}, entries[0].row["received"])
         ids = self.numbers(cursor, "message", len(entries))
-        seen = self._documents_seen(cursor, entries)
+        seen, overtaken = self._documents_seen(cursor, entries)
         rows = []
-        for operation, number in zip(fresh, ids, strict=True):
+        for operation, found, number in zip(fresh, weighed, ids, strict=True):
             entry = operation.argument
             duplicate_of = _duplicate_of(entry, seen)
             operation.result = Recorded(message_id=number, possible_duplicate_of=duplicate_of)
-            row = {**entry.row, "id": number}
+            row = {**entry.row, "id": number, "possible_duplicate_of": duplicate_of}
+            issues = list(found.issues)
             if duplicate_of is not None:
-                _flag(row, duplicate_of)
-            rows.append(row)
+                issues.append(Issue.of(Severity.WARNING, IssueCode.DOCUMENT_DUPLICATE))
+            if entry.flagged and row["state"] == "translated" and overtaken.intersection(entry.documents):
+                issues.append(Issue.of(Severity.WARNING, IssueCode.DOCUMENT_OVERTAKEN))
+            rows.append(with_issues(row, issues) if issues else row)
         self._insert_message.each(cursor, rows)
         numbered = list(zip(entries, ids, strict=True))
         self.deliver(
@@ -89,7 +94,8 @@ class Recording:
             lanes,
             rows[0]["received"],
         )
-        self.documents_of(cursor, [(name, number) for entry, number in numbered for name in entry.documents])
+        self.documents_of(cursor, [(*role, number) for entry, number in numbered for role in entry.roles])
+        self.patients.apply(cursor, list(zip(weighed, ids, strict=True)), rows[0]["received"])
         self.bodies_of(
             cursor, [(*body, f"m{number}") for entry, number in numbered for body in entry.bodies], rows[0]["received"]
         )
@@ -176,10 +182,11 @@ class Recording:
         self._numbers[table] += count
         return range(first, first + count)
 
-    def documents_of(self, cursor: Cursor, pairs: Sequence[tuple[str, int]]) -> None:
-        """Note which document ids a message holds."""
-        if pairs:
-            self._insert_document.each(cursor, [{"document_id": name, "message_id": number} for name, number in pairs])
+    def documents_of(self, cursor: Cursor, roles: Sequence[tuple[str, str, str, int]]) -> None:
+        """Note which document ids a message holds, and what it does to them: (id, role, detail, message id)."""
+        names = ("document_id", "role", "detail", "message_id")
+        if roles:
+            self._insert_document.each(cursor, [dict(zip(names, row, strict=True)) for row in roles])
 
     def bodies_of(self, cursor: Cursor, bodies: Sequence[tuple[str, bytes | None, str]], now: float) -> None:
         """Contents (digest, bytes or None when they are a file, owner), each kept once."""
@@ -242,9 +249,30 @@ class Recording:
                 fresh.append(operation)
         return fresh
 
-    def _documents_seen(self, cursor: Cursor, entries: Sequence[Prepared]) -> dict[str, int]:
+    def _uncontradicted(self, cursor: Cursor, operations: Sequence[Operation]) -> tuple[list[Operation], list[Weighed]]:
+        """Those whose verdict stands; the others learn what the store knows, nothing of them is kept."""
+        fresh, kept = [], []
+        for operation, weighed in zip(
+            operations, self.patients.weigh(cursor, [operation.argument for operation in operations]), strict=True
+        ):
+            if weighed.known is not None:
+                operation.result = Contradicted(weighed.known)
+            else:
+                fresh.append(operation)
+                kept.append(weighed)
+        return fresh, kept
+
+    def _documents_seen(self, cursor: Cursor, entries: Sequence[Prepared]) -> tuple[dict[str, int], set[str]]:
+        """The first message of each document that came before, and the documents that a later one replaces already."""
         names = sorted({name for entry in entries if entry.flagged for name in entry.documents})
-        return dict(self._seen.rows(cursor, ids=many(names, self.dialect))) if names else {}
+        seen: dict[str, int] = {}
+        overtaken = set()
+        for name, role, number in self._seen.rows(cursor, ids=many(names, self.dialect)) if names else ():
+            if role == "replaced":
+                overtaken.add(name)
+            else:
+                seen[name] = min(number, seen.get(name, number))
+        return seen, overtaken
 
 
 class Again:
@@ -286,14 +314,12 @@ def _duplicate_of(entry: Prepared, seen: Mapping[str, int]) -> int | None:
     return next((seen[name] for name in entry.documents if name in seen), None)
 
 
-def _flag(row: dict[str, Any], duplicate_of: int) -> None:
-    """The document came before under another MSH-10 (hostile D10): said, not refused."""
+def with_issues(row: dict[str, Any], more: Sequence[Issue]) -> dict[str, Any]:
+    """The row with issues that only the store can tell (a document that came before, hostile D10; a merged patient): said, not refused."""
     issues = msgspec.json.decode(row["issues"], type=tuple[Issue, ...])
-    if not any(issue.code == IssueCode.DOCUMENT_DUPLICATE.name for issue in issues):
-        issues = (*issues, Issue.of(Severity.WARNING, IssueCode.DOCUMENT_DUPLICATE))
-    row.update(
-        possible_duplicate_of=duplicate_of, issues=_encode(issues), codes=codes_of(issues), severity=int(worst(issues))
-    )
+    known = {issue.code for issue in issues}
+    issues = (*issues, *(issue for issue in more if issue.code not in known))
+    return {**row, "issues": _encode(issues), "codes": codes_of(issues), "severity": int(worst(issues))}
 
 
 def _insert_or_leave(table: sa.Table, dialect: Dialect) -> Statement:

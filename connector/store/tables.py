@@ -34,6 +34,9 @@ __all__ = [
     "message",
     "meta",
     "metadata",
+    "patient",
+    "patient_identifier",
+    "patient_name",
     "terminology_task",
 ]
 
@@ -96,6 +99,12 @@ document = Table(
     metadata,
     Column("document_id", Text, primary_key=True),
     Column("message_id", BigInteger, primary_key=True),
+    Column(
+        "role", Text, nullable=False, server_default=text("'submit'")
+    ),  # submit, replace, delete; replaced: the message's document follows it
+    Column(
+        "detail", Text, nullable=False, server_default=text("''")
+    ),  # who answers for it, one number a line; of `replaced`: its successor
 )
 Index("document_message", document.c.message_id)
 
@@ -128,6 +137,7 @@ lane = Table(
     UniqueConstraint("destination", "key", name="lane_of"),
     sqlite_autoincrement=True,
 )
+Index("lane_key", lane.c.key)
 Index(
     "lane_ready",
     lane.c.destination,
@@ -185,6 +195,47 @@ terminology_task = Table(
     UniqueConstraint("terminology", "way", "side", "system", "code", name="terminology_task_of"),
     sqlite_autoincrement=True,
 )
+
+# Names are searched by their beginning: they are compared by code point, whatever the database's locale.
+Name = Text(collation="C").with_variant(Text(), "sqlite")
+
+patient = Table(
+    "patient",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("message_id", BigInteger, nullable=False),  # which message last said something new
+    Column("updated", Double, nullable=False),
+    Column("source", Text, nullable=False),  # MSH-3|MSH-4 of who says the traits
+    Column("identity", Boolean, nullable=False),  # an ADT has said who this is
+    Column("fingerprint", LargeBinary, nullable=False),  # of the sighting that wrote it
+    Column("family", Name, nullable=False),
+    Column("given", Name, nullable=False),
+    Column("birth_date", Text, nullable=False),
+    Column("sex", Text, nullable=False),
+    Column("merged_into", BigInteger),
+    Column("merged_by", BigInteger),  # the message that says so
+    Column("merged_at", Double),
+    Column("body", LargeBinary, nullable=False),  # JSON of the patient: what identifies, and the DMP
+    sqlite_autoincrement=True,
+)
+patient_name = Table(
+    "patient_name",
+    metadata,
+    Column("patient_id", BigInteger, nullable=False),
+    Column("family", Name, nullable=False),
+    Column("given", Name, nullable=False),
+)
+Index("patient_name_of", patient_name.c.patient_id)
+Index("patient_name_family", patient_name.c.family, patient_name.c.given)
+patient_identifier = Table(
+    "patient_identifier",
+    metadata,
+    Column("value", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),  # the issuer's OID, or `authority:` and its name
+    Column("patient_id", BigInteger, primary_key=True),
+    Column("ended_by", BigInteger),  # the message that replaced it
+)
+Index("patient_identifier_of", patient_identifier.c.patient_id)
 
 fhir_resource = Table(
     "fhir_resource",

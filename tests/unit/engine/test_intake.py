@@ -204,7 +204,7 @@ def test_a_parked_message_can_be_judged_again(tmp_path):
     class Mended(TinyJudge):
         mended = False
 
-        def judge(self, message, digest, now):
+        def judge(self, message, digest, now, known=None):
             if not self.mended:
                 raise KeyError
             return super().judge(message, digest, now)
