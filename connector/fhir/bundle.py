@@ -20,7 +20,9 @@ from connector.exchange.model import Exchange
 from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.documents import complete
+from connector.fhir.filing import Filing
 from connector.fhir.gathering import UNKNOWN_CLASS, take_apart
+from connector.fhir.threads import add_mailbox, is_patient, write_threads
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
@@ -33,6 +35,8 @@ FR_PATIENT = FR_CORE + "fr-core-patient"
 FR_PATIENT_INS = FR_CORE + "fr-core-patient-ins"
 #: An Encounter that says nothing but whose it is.
 _NO_STAY = {"resourceType", "subject"}
+#: What makes a List worth writing: who sent to whom.
+_SENT = {"source", "extension", "title", "provenance"}
 _ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
 
@@ -64,7 +68,8 @@ class _Assembly:
         documents = [
             self._document(number, node) for number, node in enumerate(self.tree.get("DocumentReference", ()), 1)
         ]
-        self._list(documents)
+        listed = self._list(documents)
+        write_threads(Filing(self.exchange, self.run, self._put, self.entries), self.tree, self._flat, listed)
         return {"resourceType": "Bundle", "type": "transaction", "entry": self.entries}
 
     # --- entries ---------------------------------------------------------------------------------------------------
@@ -131,6 +136,8 @@ class _Assembly:
             target = node[TARGET]
             if target["resourceType"] == "Encounter" and target.keys() <= _NO_STAY:
                 return {}
+            if "Patient" in self.urls and is_patient(target):
+                return {"reference": self.urls["Patient"]}
             url = self._settle(target, f"{place}->{target['resourceType']}")
             if len(node) == 1:
                 return {"reference": url}
@@ -171,6 +178,7 @@ class _Assembly:
             flat["identifier"] = [each for each in flat["identifier"] if each not in matricule]
             if not flat["identifier"]:
                 del flat["identifier"]
+        add_mailbox(flat, self.tree, self.run, "" if matricule else place, qualified=qualified)
         profile = FR_PATIENT_INS if matricule and qualified and self._ins_complete(flat, place) else FR_PATIENT
         flat["meta"] = {"profile": [profile]}
         self._derived(f"{place}.meta.profile[1]", ["patient.identity_status"] if patient.identity_status else [])
@@ -279,11 +287,11 @@ class _Assembly:
             attachment["url"] = f"Binary/{binary}"
         contents[0] = {**contents[0], "attachment": attachment or dict(_ABSENT)}
 
-    def _list(self, documents: list[str]) -> None:
+    def _list(self, documents: list[str]) -> Resource | None:
         """The submission, when it says who sent to whom (MHD SubmissionSet)."""
         nodes = self.tree.get("List", ())
-        if not nodes or not documents or not ("source" in nodes[0] or "extension" in nodes[0]):
-            return
+        if not nodes or not documents or not (_SENT & nodes[0].keys() or self.exchange.origin == "monsisra"):
+            return None
         flat = self._flat(nodes[0], "List[1]")
         flat["status"], flat["mode"] = "current", "working"
         flat["entry"] = [{"item": {"reference": url}} for url in documents]
@@ -293,6 +301,8 @@ class _Assembly:
         self._derived("List[1].id", ["envelope.control_id"] if control else [])
         name = (sender.system or sender.value) if sender else ""
         self._put(flat, derived(self.context, "submission", name, control, *documents))
+        listed: Resource = self.entries[-1]["resource"]
+        return listed
 
 
 _DIRECTIVE = dict(

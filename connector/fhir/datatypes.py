@@ -6,6 +6,7 @@ A pair on a node takes a dict; what it does not read stays visible as unread. Ca
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from connector.exchange.identifiers import from_fhir, is_ins, is_oid, to_fhir
@@ -34,6 +35,7 @@ __all__ = [
     "DATATYPES",
     "EMAIL_TYPE",
     "INSEE",
+    "PATIENT_DOMAIN",
     "RFC_3986",
     "read_concept",
     "read_document_id",
@@ -54,6 +56,8 @@ MAIL_SYSTEM = "https://mos.esante.gouv.fr/NOS/TRE_R256-TypeMessagerie/FHIR/TRE-R
 COG_COMMUNE = "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM"
 COG_COUNTRY = "https://mos.esante.gouv.fr/NOS/TRE_R20-Pays/FHIR/TRE-R20-Pays"
 RFC_3986 = "urn:ietf:rfc:3986"
+#: A patient's Mon Espace Santé mailbox is <INS>@patient.mssante.fr.
+PATIENT_DOMAIN = "@patient.mssante.fr"
 
 _ADDRESS_USES = frozenset({"home", "work", "temp", "old", "billing"})
 _CONTACT_USES = frozenset({"home", "work", "temp", "old", "mobile"})
@@ -194,6 +198,27 @@ def write_document_id(identity: str, node: Node, run: Run) -> None:
     node["value"] = root
 
 
+def read_business_id(node: Node, run: Run) -> str | None:
+    """Identifier of a message, thread, request or form: the site's own number, else as `document-id`."""
+    if node.get("system") == f"urn:oid:{run.context.namespace}":
+        return node.get("value") or None
+    return read_document_id(node, run)
+
+
+def write_business_id(identity: str, node: Node, run: Run) -> None:
+    """OID, UUID, URL and `root^extension` as `document-id`; any other text is a number of the site."""
+    root, caret, _ = identity.partition("^")
+    if is_oid(root) or _UUID.fullmatch(identity) or (not caret and _URL.match(identity)):
+        write_document_id(identity, node, run)
+    else:
+        node["system"] = f"urn:oid:{run.context.namespace}"
+        node["value"] = identity
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_URL = re.compile(r"https?://[^\s^]+\Z")
+
+
 # --- people ----------------------------------------------------------------------------------------------------------
 
 
@@ -330,11 +355,22 @@ def write_mailbox(value: str, node: Node, run: Run) -> None:
     write_contact(Telecom(value=value, system="mssante", use="work"), node, run)
 
 
+def read_rich_text(text: str | bytes, run: Run) -> str:
+    """A text that is kept as an attachment."""
+    return read_base64(text, run).decode("utf-8")
+
+
+def write_rich_text(value: str, run: Run) -> bytes:
+    """The bytes of a text."""
+    return value.encode()
+
+
 DATATYPES: dict[str, Datatype] = {
     each.name: each
     for each in (
         Datatype("identifier", read_identifier, write_identifier, node=True, value=Identifier),
         Datatype("document-id", read_document_id, write_document_id, node=True, value=str),
+        Datatype("business-id", read_business_id, write_business_id, node=True, value=str),
         Datatype("coding", read_coding, write_coding, node=True, value=Concept),
         Datatype("concept", read_concept, write_concept, node=True, value=Concept),
         Datatype("name", read_name, write_name, node=True, value=HumanName),
@@ -345,6 +381,7 @@ DATATYPES: dict[str, Datatype] = {
         Datatype("datetime", read_datetime, write_datetime, node=False, value=str),
         Datatype("date", read_datetime, write_date, node=False, value=str),
         Datatype("base64", read_base64, write_base64, node=False, value=bytes),
+        Datatype("rich-text", read_rich_text, write_rich_text, node=False, value=str),
         Datatype("sha1", read_sha1, write_sha1, node=False, value=str),
         Datatype("boolean", read_boolean, write_same, node=False, value=bool),
         Datatype("integer", read_integer, write_same, node=False, value=int),

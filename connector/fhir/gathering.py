@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from connector.fhir.codec import Resource
 from connector.fhir.link import link
+from connector.fhir.modes import gather_mode
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
@@ -36,6 +37,7 @@ def take_apart(resource: Resource, run: Run) -> Resource:
             _gather(document, submission)
         _gather_facility(documents, submission)
         tree[SUBMISSION] = [submission]
+    gather_mode(tree, run)
     return tree
 
 

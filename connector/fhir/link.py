@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connector.fhir.codec import Resource
+from connector.fhir.nesting import nest
 from connector.fhir.tree import LINK, TARGET
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
@@ -19,7 +20,11 @@ MOST_VALUES = 500_000
 #: How many resources a Bundle may hold.
 MOST_ENTRIES = 10_000
 
-_ROOT_TYPES = ("Patient", "Encounter", "DocumentReference", "List")
+_ROOT_TYPES = ("Patient", "Encounter", "DocumentReference", "List", "Communication", "ServiceRequest")
+#: Resources that are never unfolded where they are referred to: a reference says their type and business identifier.
+_ROOTED = frozenset(
+    {"DocumentReference", "Communication", "ServiceRequest", "Task", "QuestionnaireResponse", "CareTeam"}
+)
 
 
 def link(resource: Resource, run: Run) -> Resource:
@@ -51,8 +56,8 @@ class _Linking:
             if first is not None:
                 self.roots[id(first)] = kind
         for each in self.resources:
-            if each["resourceType"] == "DocumentReference":
-                self.roots[id(each)] = "DocumentReference"
+            if each["resourceType"] in _ROOTED:
+                self.roots[id(each)] = each["resourceType"]
 
     def _index(self, url: str, resource: Resource) -> None:
         self.resources.append(resource)
@@ -77,7 +82,8 @@ class _Linking:
         if self.size > MOST_VALUES:
             self.run.report(Severity.ERROR, IssueCode.TOO_MANY, "Bundle", limit=MOST_VALUES, what="value")
             return {}
-        return {kind: tree[kind] for kind in (*_ROOT_TYPES, *tree) if kind in tree}
+        nest(tree, [(each, self.linked[id(each)]) for each in self.resources if id(each) in self.linked], self._find)
+        return {kind: tree[kind] for kind in dict.fromkeys((*_ROOT_TYPES, *tree)) if tree.get(kind)}
 
     def _root(self, tree: Resource, resource: Resource) -> None:
         found = tree.setdefault(resource["resourceType"], [])
@@ -141,8 +147,9 @@ class _Linking:
         kind = self.roots.get(id(target))
         if kind is not None:
             made = {LINK: f"->{kind}", **self._node(rest, contained)}
-            if kind == "DocumentReference" and "masterIdentifier" in target:
-                made.setdefault("identifier", target["masterIdentifier"])
+            named = _named(target) if kind in _ROOTED else None
+            if named is not None:
+                made.setdefault("identifier", named)
             return made
         linked = self._link(target, contained)
         if linked is None:
@@ -161,10 +168,7 @@ class _Linking:
 
     def _inline(self, made: Resource) -> None:
         """Put the data of the Binary that an attachment points at into the attachment, as ITI-105 has it."""
-        if made["resourceType"] != "DocumentReference":
-            return
-        for content in made.get("content", ()):
-            attachment = content.get("attachment", {})
+        for attachment in _attachments(made):
             binary = self._find(attachment["url"]) if "url" in attachment else None
             if binary is not None and binary["resourceType"] == "Binary":
                 self.used.add(id(binary))
@@ -172,6 +176,21 @@ class _Linking:
                 if "data" in binary:
                     attachment["data"] = binary["data"]
                 attachment.setdefault("contentType", binary.get("contentType"))
+
+
+def _attachments(made: Resource) -> Iterator[Resource]:
+    if made["resourceType"] == "DocumentReference":
+        yield from (each["attachment"] for each in made.get("content", ()) if "attachment" in each)
+    elif made["resourceType"] == "Communication":
+        yield from (each["contentAttachment"] for each in made.get("payload", ()) if "contentAttachment" in each)
+
+
+def _named(target: Resource) -> Resource | None:
+    """The identifier by which others name a resource."""
+    identifiers = target.get("masterIdentifier") or target.get("identifier")
+    if isinstance(identifiers, list):
+        identifiers = identifiers[0] if identifiers else None
+    return identifiers if isinstance(identifiers, dict) else None
 
 
 def _entries(resource: Resource) -> Iterator[tuple[str, Resource]]:

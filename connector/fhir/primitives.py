@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pybase64
@@ -20,6 +21,7 @@ __all__ = [
     "read_integer",
     "read_period",
     "read_sha1",
+    "sha1_of",
     "to_datetime",
     "write_base64",
     "write_date",
@@ -103,6 +105,11 @@ def read_sha1(text: str, run: Run) -> str:
 def write_sha1(value: str, run: Run) -> str:
     """Hex to base64."""
     return pybase64.b64encode(bytes.fromhex(value)).decode("ascii")
+
+
+def sha1_of(data: bytes) -> str:
+    """Attachment.hash of these bytes."""
+    return pybase64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode("ascii")
 
 
 def read_boolean(value: Any, run: Run) -> bool:

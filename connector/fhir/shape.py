@@ -14,16 +14,16 @@ from connector.exchange.moments import Moment
 from connector.fhir.datatypes import DATATYPES
 from connector.fhir.elements import Element, elements, is_primitive, is_resource, types
 from connector.fhir.link import link
-from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY, Node, copied, leaves_of, prune
+from connector.fhir.tree import HELD, LINK, SHARING, SUBMISSION, TARGET, VISIBILITY, Node, copied, leaves_of, prune
 from connector.mapping.language import Datatype, Leaf, LeafAccess, Located, ParsedPath, Run, Step, StepAccess, Traced
 from connector.mapping.paths import closest, parse_steps
 
 __all__ = ["FhirShape"]
 
 _SUBMISSION = {
-    "intent": Element("intent", "code"),
+    **{name: Element(name, "code") for name in ("intent", "mode", "origin", "mailbox")},
     "facilityType": Element("facilityType", "CodeableConcept"),
-    **{name: Element(name, "boolean") for name in VISIBILITY},
+    **{name: Element(name, "boolean") for name in (*VISIBILITY, *SHARING)},
 }
 
 
@@ -44,12 +44,15 @@ def _type_of(parent: str) -> str:
 
 
 def _elements(type_name: str) -> MappingType[str, Element]:
-    """The elements of a type; below `Bundle` stand root resources."""
+    """The elements of a type, with what the tree holds in it; below `Bundle` stand root resources."""
     if type_name == "Bundle":
         return _ROOTS
     if type_name == SUBMISSION:
         return _SUBMISSION
-    return elements(type_name)
+    held = HELD.get(type_name)
+    if held is None:
+        return elements(type_name)
+    return {**elements(type_name), **{name: Element(name, kind, many=True) for name, kind in held.items()}}
 
 
 class _Roots(dict[str, Element]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["LINK", "SUBMISSION", "TARGET", "VISIBILITY", "Node", "copied", "leaves_of", "prune"]
+__all__ = ["HELD", "LINK", "SHARING", "SUBMISSION", "TARGET", "VISIBILITY", "Node", "copied", "leaves_of", "prune"]
 
 Node = dict[str, Any]
 
@@ -19,9 +19,25 @@ TARGET = "->"
 #: Under this key a Reference says `->Type`: the one root resource of that type.
 LINK = "=>"
 #: What a Bundle's tree holds beside resources, because FHIR says it of each document (status, relatesTo, securityLabel, context): the
-#: operation, the visibility, and the facility of the one stay. `bundle` spreads it over the documents and gathers it again.
+#: operation, the visibility, and the facility of the one stay; and because FHIR says it by categories and tags: mode, origin, the boxes.
+#: `bundle` and `threads` spread it over the resources, `gathering` and `nesting` gather it again.
 SUBMISSION = "Submission"
 VISIBILITY = ("MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX")
+SHARING = ("business_software", "regional_record", "ma_sante_connectee")
+#: What the tree holds inside a resource and FHIR says the other way round, by a resource that refers to its holder: type → element → type
+#: of what is held. `threads` writes each as a resource of its own, `nesting` puts it back into its holder.
+HELD = {
+    "Communication": {
+        "team": "CareTeam",
+        "message": "Communication",
+        "notification": "Communication",
+        "provenance": "Provenance",
+    },
+    "List": {"provenance": "Provenance"},
+    "ServiceRequest": {"task": "Task", "answer": "Communication", "form": "QuestionnaireResponse"},
+    "Task": {"step": "Provenance"},
+    "QuestionnaireResponse": {"definition": "Questionnaire"},
+}
 
 
 def prune(node: Node, nothing: frozenset[str] = frozenset({"resourceType"})) -> bool:

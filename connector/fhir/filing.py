@@ -1,0 +1,87 @@
+"""What a Bundle under construction gives to those who add resources to it: derived ids, references to what is there, codings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from connector.exchange.ids import derived
+from connector.exchange.model import Exchange
+from connector.exchange.moments import Moment, to_instant
+from connector.fhir.codec import Resource
+from connector.fhir.datatypes import system_uri
+from connector.fhir.elements import elements
+from connector.mapping.language import Run
+
+__all__ = ["ABSENT", "Filing", "concept"]
+
+#: A value that R4 requires and nobody said.
+ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+#: Adds a resource under an id, once; returns its full URL.
+Put = Callable[[Resource, str], str]
+
+
+class Filing:
+    """One Bundle: its exchange, its run, how a resource is put into it, and where its documents stand."""
+
+    def __init__(self, exchange: Exchange, run: Run, put: Put, entries: list[Resource]) -> None:
+        self.exchange = exchange
+        self.run = run
+        self.put = put
+        #: Business identifier → full URL, for references that name one.
+        self.known: dict[tuple[Any, Any], str] = {}
+        for entry in entries:
+            identifier = entry["resource"].get("masterIdentifier")
+            if identifier is not None:
+                self.name(identifier, entry["fullUrl"])
+
+    def name(self, identifier: Resource, url: str) -> None:
+        """References to this business identifier point here."""
+        self.known.setdefault((identifier.get("system"), identifier.get("value")), url)
+
+    def settle(self, reference: Resource) -> Resource:
+        """The reference, pointing at what its business identifier names when that is in the Bundle."""
+        identifier = reference.get("identifier", {})
+        url = self.known.get((identifier.get("system"), identifier.get("value")))
+        return {"reference": url, **reference} if url is not None else reference
+
+    def url(self, kind: str, *parts: str) -> str:
+        """The full URL that `add` gives to a resource of these parts."""
+        return f"urn:uuid:{derived(self.run.context, kind, *parts)}"
+
+    def add(self, resource: Resource, kind: str, *parts: str, place: str) -> str:
+        """Put a resource under an id derived from these parts, its elements in the standard's order. Returns its full URL."""
+        self.run.derived(f"{place}.id", (), "connector/fhir/filing.py")
+        ordered = {name: resource[name] for name in _order(resource["resourceType"]) if name in resource}
+        return self.put(ordered, derived(self.run.context, kind, *parts))
+
+    def coding(self, table: str, word: str) -> Resource:
+        """The coding of a canonical word."""
+        find = self.run.context.table
+        coded = find(table).from_exchange("fhir", word) if find is not None else None
+        if coded is None:
+            return {"code": word}
+        system = system_uri(coded.system, self.run) if coded.system else None
+        parts = {"system": system, "code": coded.code, "display": coded.display}
+        return {name: value for name, value in parts.items() if value}
+
+    def recorded(self, *moments: str | None) -> Resource:
+        """`recorded` of a Provenance: the first of these moments, or of the message's own, that is an instant."""
+        envelope = self.exchange.envelope
+        for moment in (*moments, envelope.sent_at if envelope is not None else None):
+            instant = to_instant(Moment(moment), self.run.context.zone) if moment else None
+            if instant is not None:
+                return {"recorded": instant}
+        return {"_recorded": ABSENT}
+
+
+def concept(text: Resource) -> Resource:
+    """A CodeableConcept of one coding."""
+    return {"coding": [text]}
+
+
+@lru_cache(maxsize=64)
+def _order(kind: str) -> tuple[str, ...]:
+    names = ("resourceType", *elements(kind))
+    return tuple(each for name in names for each in (name, f"_{name}"))
