@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from connector.app.compiled import compile_site, site_context
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connector.exchange.model import Exchange
     from connector.issues import Issue, Outcome
+    from connector.monsisra.advice import Advice
     from connector.pipeline.explain import Explanation
     from connector.pipeline.showing import View
     from connector.settings import Settings
@@ -71,6 +75,12 @@ class Workbench:
             nothing = (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),)
             return Outcome(None, made.issues or nothing)
         return view(made.value, self._translator, self._context)
+
+    def advise(self, draft: Exchange, inactive: Sequence[str] = ()) -> Advice:
+        """Which mode, why, and what is missing."""
+        from connector.monsisra.advice import advise
+
+        return advise(draft, self._context, inactive=inactive)
 
     def golden(self, raw: bytes) -> dict[str, bytes]:
         """What a golden case holds: the Exchange (documents by their SHA-256), the issues, the filled places that no rule reads."""

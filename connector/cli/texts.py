@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.cli.texts_monsisra import MONSISRA
 from connector.cli.texts_terminology import TERMINOLOGY
 
 __all__ = ["FRENCH", "translate"]
@@ -42,6 +43,9 @@ _OPTIONS = {
     "File to explain; - for the standard input.": "Fichier à expliquer ; - pour l'entrée standard.",
     "File to write; by default the standard output.": "Fichier à écrire ; par défaut la sortie standard.",
     "Files to check; - for the standard input.": "Fichiers à vérifier ; - pour l'entrée standard.",
+    "XML schema to hold CDA documents against (CDA_extended.xsd).": "Schéma XML auquel confronter les documents CDA (CDA_extended.xsd).",
+    "Checkout of ansforge/TestContenuCDA-3-0: its schema and schematrons judge CDA documents.": "Copie de ansforge/TestContenuCDA-3-0 : son schéma et ses schématrons jugent les documents CDA.",
+    "Also judge by this volet of the checkout, e.g. TLM-CR_2022.01.": "Juger aussi selon ce volet de la copie, p. ex. TLM-CR_2022.01.",
     "First HTTP port to try.": "Premier port HTTP à essayer.",
     "First MLLP port to try.": "Premier port MLLP à essayer.",
     "Folder to make.": "Dossier à créer.",
@@ -85,6 +89,8 @@ _OPTIONS = {
     "Write what the cases expect anew; then read the difference.": "Écrire de nouveau ce qu'attendent les cas ; relire ensuite la différence.",
 }
 _SENTENCES = {
+    "the schematrons need saxonche: pip install 'monsisra-connector[national]'": "les schématrons demandent saxonche : pip install 'monsisra-connector[national]'",
+    "no volet {name}; there are {known}": "pas de volet {name} ; il y a {known}",
     "embedded: {media}, {size} bytes (--body writes it)": "embarqué : {media}, {size} octets (--body l'écrit)",
     "the document has no embedded body": "le document n'a pas de corps embarqué",
     "      message {number}, {state}, {milliseconds} ms": "      message {number}, {state}, {milliseconds} ms",
@@ -177,7 +183,7 @@ _WORDS = {
     "unread": "non lu", "unwritten": "non écrit", "test": "test", "production": "production",
 }  # fmt: skip
 
-FRENCH: dict[str, str] = {**_HELP, **_OPTIONS, **_SENTENCES, **_DOCTOR, **_WORDS, **TERMINOLOGY}
+FRENCH: dict[str, str] = {**_HELP, **_OPTIONS, **_SENTENCES, **_DOCTOR, **_WORDS, **TERMINOLOGY, **MONSISRA}
 
 
 def translate(sentence: str, language: str) -> str:

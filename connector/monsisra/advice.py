@@ -15,11 +15,16 @@ from connector.exchange.facts import Facts
 from connector.exchange.model import Context, Exchange
 from connector.exchange.people import Model, Party
 from connector.exchange.rules import check
-from connector.issues import Issue, Severity
+from connector.exchange.strict_json import JsonRefused, read_json
+from connector.issues import Issue, IssueCode, Outcome, Severity
+from connector.monsisra.codec import from_tree
 from connector.monsisra.modes import is_account, rules_for
 from connector.monsisra.words import MODES
 
-__all__ = ["Advice", "Reason", "advise"]
+__all__ = ["Advice", "Reason", "advise", "asked"]
+
+_DEPTH = 24
+_SIZE = 32 * 1024 * 1024
 
 
 class Reason(Model, frozen=True):
@@ -89,6 +94,25 @@ def advise(draft: Exchange, context: Context, *, inactive: Collection[str] = ())
     found = check(whole, context, facts=Facts(), rules=rules_for(whole))
     missing = tuple(issue for issue in found if issue.severity >= Severity.ERROR)
     return Advice(mode=mode, name=MODES[mode], why=why, missing=missing)
+
+
+def asked(raw: bytes) -> Outcome[tuple[Exchange, tuple[str, ...]]]:
+    """`{"exchange": a draft, "inactive": [addresses]}` → both. EXCHANGE_SYNTAX and the codes of the profile for what is not that."""
+    try:
+        tree = read_json(raw, depth=_DEPTH, size=_SIZE)
+    except JsonRefused as error:
+        return _unread(str(error))
+    if not isinstance(tree, dict) or not {"exchange"} <= tree.keys() <= {"exchange", "inactive"}:
+        return _unread("exchange, inactive")
+    inactive = tree.get("inactive", [])
+    if not isinstance(inactive, list) or not all(isinstance(each, str) for each in inactive):
+        return _unread("inactive: [string]")
+    draft = from_tree(tree["exchange"])
+    return Outcome((draft.value, tuple(inactive)) if draft.value is not None else None, draft.issues)
+
+
+def _unread(expected: str) -> Outcome[tuple[Exchange, tuple[str, ...]]]:
+    return Outcome(None, (Issue.of(Severity.FATAL, IssueCode.EXCHANGE_SYNTAX, expected=expected),))
 
 
 def _chosen(draft: Exchange, context: Context, inactive: Collection[str]) -> tuple[str | None, tuple[Reason, ...]]:

@@ -27,7 +27,7 @@ from connector.mapping.exchange import fields
 from connector.monsisra.multipart import PART, MultipartRefused, Part, is_multipart, split
 from connector.monsisra.words import WORDS
 
-__all__ = ["MEDIA_TYPE", "dump", "parse"]
+__all__ = ["MEDIA_TYPE", "dump", "from_tree", "parse"]
 
 MEDIA_TYPE = "application/vnd.monsisra.exchange+json"
 
@@ -60,16 +60,21 @@ def parse(raw: bytes) -> Outcome[Exchange]:
         tree = read_json(raw, depth=_DEPTH, size=_SIZE)
     except (JsonRefused, MultipartRefused) as error:
         return _unread(str(error))
+    read = from_tree(tree)
+    return read if read.value is None else _with_bytes(read.value, parts)
+
+
+def from_tree(tree: Any) -> Outcome[Exchange]:
+    """JSON that was read already → Exchange, its bytes not looked at."""
     if not isinstance(tree, dict):
         return _unread("one object")
     found = [issue for issue, _ in zip(_strange(tree, Exchange, ""), range(_MOST_ISSUES), strict=False)]
     if found:
         return Outcome(None, tuple(found))
     try:
-        exchange = msgspec.convert(tree, Exchange)
+        return Outcome(msgspec.convert(tree, Exchange))
     except msgspec.ValidationError as error:
         return Outcome(None, (_mistyped(str(error)),))
-    return _with_bytes(exchange, parts)
 
 
 def _only(parts: list[Part]) -> bytes:

@@ -209,7 +209,7 @@ def documents_described(exchange: Exchange, context: Context, _facts: Facts) -> 
     """Each document has a date, a title and a type of the national tree (rule 3, JDV_J07)."""
     for position, document in enumerate(exchange.documents, 1):
         place = f"documents[{position}]"
-        for field, said in (("created", "« Date du document »"), ("title", "title"), ("type", "« Type »")):
+        for field, said in (("created", "« Date du document »"), ("title", "« Titre »"), ("type", "« Type »")):
             if getattr(document, field) is None:
                 yield _absent(exchange, f"{place}.{field}", said)
         types = context.table("document-types") if context.table is not None else None

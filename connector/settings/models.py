@@ -231,6 +231,18 @@ class Rules(Model):
     )
 
 
+class Monsisra(Model):
+    """MonSisra and the exchange profile."""
+
+    domains: Words = Field(
+        default=(),
+        description="Domains of MonSisra mailboxes, with `*` for anything: an address of one is a MonSisra account. Without them nobody can tell, and a conversation is taken with a warning.",
+    )
+    max_exchange: int = Field(
+        default=25_000_000, ge=1024, description="Bytes above which an exchange is not taken, its files included."
+    )
+
+
 class SenderRules(Model):
     """How the messages of one sender are read where they differ from what they declare."""
 
@@ -293,6 +305,7 @@ class Settings(Model):
         default=(), description="Which message goes where. Without routes, every message goes to every destination."
     )
     rules: Rules = Field(default=Rules(), description="Where the site decides how strictly a rule is held.")
+    monsisra: Monsisra = Field(default=Monsisra(), description="What the site knows of MonSisra, and how large an exchange may be.")
     senders: dict[str, SenderRules] = Field(
         default={},
         description="Rules for senders that write differently, by `MSH-3|MSH-4`, by the name of a receiver, or `*` for any.",

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 import pybase64
 
-from connector.exchange.documents import Content, Document
+from connector.exchange.content import each_content
+from connector.exchange.documents import Content
 from connector.exchange.model import Exchange
 from connector.store.content import sha256
 
@@ -21,12 +22,14 @@ _STEP = 48 * 1024  # compared piecewise: no second copy of a large document
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
-    """The bytes with this digest are base64 in `parent` (a digest; "" is the raw message) at `offset`; `length` 0: a content of its own."""
+    """The bytes with this digest stand in `parent` (a digest; "" is the raw message) at `offset`, as base64 or (`plain`) as they are;
+    `length` 0: a content of its own."""
 
     sha256: str
     parent: str = ""
     offset: int = 0
     length: int = 0
+    plain: bool = False
 
 
 class Carved(msgspec.Struct, frozen=True):
@@ -41,31 +44,22 @@ def detach(raw: bytes, exchange: Exchange) -> Carved:
     """Take the document bytes out. The Content keeps or gets its `sha256`, by which `attach` finds them again."""
     parts: dict[str, Part] = {}
     apart: dict[str, bytes] = {}
+    digests: dict[int, str] = {}  # of contents met, by identity: a body is looked for in the document around it
 
-    def take(content: Content | None, holders: tuple[tuple[str, bytes], ...]) -> Content | None:
-        if content is None or content.data is None:
+    def take(_place: str, content: Content, outer: Content | None) -> Content:
+        if content.data is None:
             return content
-        digest = content.sha256 or sha256(content.data)
+        digests[id(content)] = digest = content.sha256 or sha256(content.data)
         if digest not in parts:
+            holders: tuple[tuple[str, bytes], ...] = (("", raw),)
+            if outer is not None and outer.data is not None:
+                holders = ((digests[id(outer)], outer.data), *holders)
             parts[digest] = part = _find(digest, content.data, holders)
             if not part.length:
                 apart[digest] = content.data
         return msgspec.structs.replace(content, data=None, sha256=digest)
 
-    def strip(document: Document) -> Document:
-        outer = take(document.content, (("", raw),))
-        holders: tuple[tuple[str, bytes], ...] = (("", raw),)
-        if outer is not None and document.content is not None and document.content.data is not None:
-            holders = ((outer.sha256 or "", document.content.data), *holders)
-        inner = take(document.body, holders)
-        if outer is document.content and inner is document.body:
-            return document
-        return msgspec.structs.replace(document, content=outer, body=inner)
-
-    documents = tuple([strip(document) for document in exchange.documents])
-    if not parts:
-        return Carved(exchange, (), {})
-    return Carved(msgspec.structs.replace(exchange, documents=documents), tuple(parts.values()), apart)
+    return Carved(each_content(exchange, take), tuple(parts.values()), apart)
 
 
 def attach(raw: bytes, exchange: Exchange, parts: tuple[Part, ...], read: Callable[[str], bytes]) -> Exchange:
@@ -81,29 +75,23 @@ def attach(raw: bytes, exchange: Exchange, parts: tuple[Part, ...], read: Callab
             else:
                 holder = raw if not part.parent else bytes_of(part.parent)
                 view = memoryview(holder)[part.offset : part.offset + part.length]
-                found[digest] = pybase64.b64decode(view, validate=True)
+                found[digest] = bytes(view) if part.plain else pybase64.b64decode(view, validate=True)
         return found[digest]
 
-    def fill(content: Content | None) -> Content | None:
-        if content is None or content.data is not None or content.sha256 not in where:
+    def fill(_place: str, content: Content, _outer: Content | None) -> Content:
+        if content.data is not None or content.sha256 not in where:
             return content
         return msgspec.structs.replace(content, data=bytes_of(content.sha256))
 
-    if not parts:
-        return exchange
-    return msgspec.structs.replace(
-        exchange,
-        documents=tuple(
-            msgspec.structs.replace(document, content=fill(document.content), body=fill(document.body))
-            for document in exchange.documents
-        ),
-    )
+    return each_content(exchange, fill) if parts else exchange
 
 
 def _find(digest: str, data: bytes, holders: tuple[tuple[str, bytes], ...]) -> Part:
     for parent, holder in holders:
-        if len(holder) * 3 < len(data) * 4 or len(data) < _PROBE:
+        if len(data) < _PROBE or len(holder) < len(data):
             continue
+        if holder.startswith(b"--") and (offset := holder.find(data)) >= 0:  # a part of a multipart form
+            return Part(digest, parent, offset, len(data), plain=True)
         offset = holder.find(pybase64.b64encode(data[:_PROBE]))
         if offset >= 0 and (length := _same(holder, offset, data)):
             return Part(digest, parent, offset, length)

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from connector.app import Application
 from connector.store.search import Filters
-from connector.web import page, terminology
+from connector.web import advice, page, terminology
 from connector.web.asking import json_answer, known, number, ours
 from connector.web.metrics import exposition
 
@@ -161,6 +161,7 @@ def build(application: Application) -> Starlette:
         Route("/api/deliveries/{number:int}/retry", site.retry, methods=["POST"]),
     ]
     routes += terminology.routes(application)
+    routes += advice.routes(application)
     routes.append(Mount("/fhir", app=application.fhir_app()))
     return Starlette(
         routes=routes,

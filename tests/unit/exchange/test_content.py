@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from connector.exchange.content import attach, detach
+from connector.exchange.conversation import Message, Photo
 from connector.exchange.documents import Content, Document
 from connector.exchange.model import Exchange
+from connector.exchange.results import Observation, Report
 
 CDA = b"<ClinicalDocument/>"
 PDF = b"%PDF-1.4"
@@ -54,3 +56,25 @@ def test_bytes_that_cannot_be_found_raise() -> None:
     without, _ = detach(exchange())
     with pytest.raises(KeyError):
         attach(without, {}.__getitem__)
+
+
+def test_photos_and_results_that_are_bytes_are_detached_too() -> None:
+    photo = Photo(content=Content(data=b"jpeg"))
+    result = Observation(content=Content(data=b"ecg"))
+    whole = Exchange(
+        messages=(Message(photos=(photo,)), Message(text="x")),
+        reports=(Report(observations=(result, Observation(text="1"))),),
+    )
+    without, kept = detach(whole)
+    assert sorted(kept.values()) == [b"ecg", b"jpeg"]
+    assert without.messages[0].photos[0].content.data is None
+    assert without.messages[1] is whole.messages[1]
+    back = attach(without, kept.__getitem__)
+    assert [back.messages[0].photos[0].content.data, back.reports[0].observations[0].content] == [
+        b"jpeg",
+        attached(b"ecg"),
+    ]
+
+
+def attached(data: bytes) -> Content:
+    return Content(data=data, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
