@@ -82,9 +82,7 @@ def document_lineage(exchange: Exchange, context: Context, _facts: Facts) -> Ite
             continue
         unknown = code is IssueCode.DOCUMENT_NOT_FOUND
         severity = Severity.WARNING if unknown and not refuse else Severity.ERROR
-        params = (
-            {"expected": "the last version (not replaced, not deleted)"} if code is IssueCode.DOCUMENT_VERSION else {}
-        )
+        params = {"expected": "status: current"} if code is IssueCode.DOCUMENT_VERSION else {}
         yield Issue.of(severity, code, step.path, **params)
 
 

@@ -165,7 +165,9 @@ async def c12(c: Connector) -> None:
 @case("C13", "the answer is in the character set of the sender, which is named as the sender names it")
 async def c13(c: Connector) -> None:
     peer = await c.connect()
-    message = edited(named("1", "8859/15", "iso8859-15"), ("|LABO|", "|@|")).replace(
+    # Of another person: the good message that follows must not contradict it.
+    of = ("279035121518989", "288076312345638")
+    message = edited(named("1", "8859/15", "iso8859-15"), ("|LABO|", "|@|"), of).replace(
         b"@", "Hôpital".encode("iso8859-15")
     )
     peer.send(b"\x0b" + message + b"\x1c\r")

@@ -15,7 +15,15 @@ from _pytest.mark import ParameterSet
 
 from connector.hl7.acknowledge import read_ack
 from connector.hl7.mllp import frame
-from tests.hostile import cases_answers, cases_batch, cases_charset, cases_documents, cases_frames, cases_syntax
+from tests.hostile import (
+    cases_answers,
+    cases_batch,
+    cases_charset,
+    cases_documents,
+    cases_frames,
+    cases_identity,
+    cases_syntax,
+)
 from tests.hostile.harness import CANARY, REGISTRY, Case, Connector, adt, connector
 
 #: The parts of the list that this journey meets.
@@ -23,14 +31,21 @@ REQUIRED = [
     f"{part}{number:02}"
     for part, count in (("A", 17), ("B", 22), ("C", 13), ("D", 15), ("E", 6), ("F", 21))
     for number in range(1, count + 1)
-] + ["J06"]
+] + [f"J{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13, 14)]
 
 #: Importing them fills the registry.
-MODULES = (cases_frames, cases_syntax, cases_charset, cases_answers, cases_batch, cases_documents)
+MODULES = (cases_frames, cases_syntax, cases_charset, cases_answers, cases_batch, cases_documents, cases_identity)
 
 
 #: Numbers whose place is the test of another part of the connector: its file and the test there.
-ELSEWHERE = {"E04": ("tests/unit/endpoints/test_folder_in.py", "test_a_growing_file_is_not_read_until_it_is_still")}
+ELSEWHERE = {
+    "E04": ("tests/unit/endpoints/test_folder_in.py", "test_a_growing_file_is_not_read_until_it_is_still"),
+    "J12": ("tests/hostile/test_identity.py", "test_j12_an_author_without_specialty_gets_the_sites_and_it_is_told"),
+    "J14": (
+        "tests/hostile/test_identity.py",
+        "test_j14_a_test_patient_in_production_is_refused_by_name_whatever_the_oid",
+    ),
+}
 
 
 def test_every_number_of_the_list_has_a_case() -> None:
