@@ -74,6 +74,7 @@ class IssueCode(Enum):
     BATCH_COUNT = ("198", "", "nombre annoncé en {segment} différent du nombre de messages ({found})", "count announced in {segment} differs from the number of messages ({found})")
     BATCH_STRUCTURE = ("100", "", "structure de lot : {expected}", "batch structure: {expected}")
 
+    NATIONAL_RULE = ("0", "", "règle nationale : {what}", "national rule: {what}")
     SECOND_OPINION = ("0", "", "avis de hl7apy sur la structure : {what}", "hl7apy's opinion of the structure: {what}")
 
     # --- mapping
@@ -182,6 +183,10 @@ class IssueCode(Enum):
     FHIR_SEARCH = ("207", "", "recherche FHIR refusée ; attendu : {expected}", "FHIR search refused; expected: {expected}")
     FHIR_NOT_FOUND = ("207", "", "ressource inconnue : {what}", "unknown resource: {what}")
     FHIR_REFERENCE = ("102", "", "référence sans cible dans le lot", "reference without a target in the bundle")
+    FHIR_METHOD = ("200", "", "interaction FHIR non prise en charge ; prises en charge : {expected}", "FHIR interaction not supported; supported: {expected}")
+    FHIR_MEDIA = ("102", "", "type de contenu non admis ; admis : {expected}", "content type not allowed; allowed: {expected}")
+    FHIR_CONDITION = ("207", "", "condition de la requête non remplie : {expected}", "condition of the request not met: {expected}")
+    FHIR_BODY = ("207", "", "corps de requête refusé : {expected}", "request body refused: {expected}")
 
     # --- the journey of a delivery
     STORE_UNAVAILABLE = ("207", "", "journal indisponible : le message peut être renvoyé", "journal unavailable: the message may be sent again")
