@@ -90,6 +90,8 @@ def site_context(settings: Settings, tables: Tables) -> Callable[[str], Context]
     zone = ZoneInfo(settings.zone)
     base_url = settings.base_url or f"http://{settings.http.host}:{settings.http.port}/fhir"
     options = {name: str(value) for name, value in settings.rules.model_dump().items()}
+    options["test_names"] = "\n".join(settings.identity.test_names)
+    options["author_specialty"] = settings.identity.author_specialty
     options["monsisra_domains"] = " ".join(settings.monsisra.domains)
 
     def at(now: str) -> Context:

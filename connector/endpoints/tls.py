@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from connector.settings.references import SecretReference, SecretUnavailable, secret
+from connector.settings.tls import ClientTls, Tls
 
 __all__ = ["ClientTls", "ServerTls", "TlsProblem", "client_context", "names_of", "server_context"]
 
@@ -17,17 +18,7 @@ class TlsProblem(Exception):
     """The TLS settings cannot be used; the text names the setting and the file, never a key."""
 
 
-class _Tls(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    minimum: Literal["1.2", "1.3"] = Field(default="1.2", description="Oldest version of TLS that is spoken.")
-    revocation: Path | None = Field(
-        default=None,
-        description="PEM file with the revocation lists of the authorities; with it, a certificate without a valid list is refused.",
-    )
-
-
-class ServerTls(_Tls):
+class ServerTls(Tls):
     """TLS of a receiver. With `authorities` every client must show a certificate of theirs (mutual TLS)."""
 
     certificate: Path = Field(description="PEM file of our certificate and its chain.")
@@ -47,32 +38,6 @@ class ServerTls(_Tls):
     def _names_need_authorities(self) -> ServerTls:
         if (self.names or self.revocation) and self.authorities is None:
             raise ValueError("`names` and `revocation` need `authorities`: without them no client shows a certificate")
-        return self
-
-
-class ClientTls(_Tls):
-    """TLS of a sender. The server's certificate is always checked."""
-
-    authorities: Path | None = Field(
-        default=None,
-        description="PEM file of the authorities that the server's certificate must come from; empty: those of the system.",
-    )
-    certificate: Path | None = Field(
-        default=None, description="PEM file of our certificate, when the server asks for one."
-    )
-    key: Path | None = Field(default=None, description="PEM file of its private key.")
-    key_passphrase: SecretReference | None = Field(
-        default=None, description="Passphrase of the key, as env:NAME or file:PATH."
-    )
-    server_name: str | None = Field(
-        default=None,
-        description="Name that the server's certificate must bear, when it is not the host of the address.",
-    )
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> ClientTls:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("`certificate` and `key` go together")
         return self
 
 
@@ -108,7 +73,7 @@ def names_of(certificate: dict[str, Any] | None) -> set[str]:
     return common | {value for _, value in certificate.get("subjectAltName", ())}
 
 
-def _finish(context: ssl.SSLContext, tls: _Tls) -> None:
+def _finish(context: ssl.SSLContext, tls: Tls) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if tls.minimum == "1.3" else ssl.TLSVersion.TLSv1_2
     if tls.revocation is not None:
         _load_authorities(context, tls.revocation, "revocation")

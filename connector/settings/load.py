@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from connector.settings.models import DestinationSettings, Model, ReceiverSettings, Settings
+from connector.settings.models import DestinationSettings, Identity, Model, ReceiverSettings, Settings
 from connector.settings.references import literal_secrets
 from connector.settings.shipped import shipped
 from connector.settings.strict import Located, StrictYamlError, strict_yaml
@@ -140,6 +140,8 @@ def _rooted(data: dict[str, Any], base: Path, receivers: Kinds, destinations: Ki
     rooted = dict(data)
     if isinstance(entries := rooted.get("receivers"), list | tuple):
         rooted["receivers"] = [_rooted_endpoint(entry, base, receivers) for entry in entries]
+    if isinstance(identity := rooted.get("identity"), Mapping):
+        rooted["identity"] = _rooted_fields(identity, base, Identity)
     if isinstance(named := rooted.get("destinations"), Mapping):
         rooted["destinations"] = {name: _rooted_endpoint(entry, base, destinations) for name, entry in named.items()}
     for name in ("data", "mappings", "terminology", "contents"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -17,11 +18,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from connector.exchange.documents import Directives
 from connector.pipeline.journey import Policy
 from connector.settings.references import SecretReference
+from connector.settings.tls import ClientTls
 
 __all__ = [
     "DestinationSettings",
     "Duplicates",
     "Http",
+    "Identity",
+    "PatientServer",
     "ReceiverSettings",
     "Retrying",
     "Route",
@@ -43,6 +47,10 @@ def _oid(text: str) -> str:
     if not _OID.match(text):
         raise ValueError("not an OID (digits and dots, e.g. 1.2.250.1.…)")
     return text
+
+
+def _domain(text: str) -> str:
+    return text if text in ("", "ins") else _oid(text)
 
 
 def _zone(text: str) -> str:
@@ -133,6 +141,10 @@ class DestinationSettings(BaseModel):
         ge=1,
         le=256,
         description="How many patients' documents may be on their way at once; each patient's stay in order.",
+    )
+    patient_domain: Annotated[str, AfterValidator(_domain)] = Field(
+        default="",
+        description="Identifier of the patient that the destination wants: `ins`, or the OID of a domain (its IPP, the regional one). It is looked for in the message, the patient index and the PIXm server; without it nothing leaves and the delivery is parked.",
     )
 
     @property
@@ -243,6 +255,48 @@ class Monsisra(Model):
     )
 
 
+class PatientServer(Model):
+    """A FHIR R4 server that knows patients: asked, never written to."""
+
+    url: str = Field(description="Base address, e.g. https://mpi.example/fhir.")
+    token: SecretReference | None = Field(default=None, description="Bearer token, as env:NAME or file:PATH.")
+    tls: ClientTls | None = Field(default=None, description="Authorities and client certificate, beside the system's.")
+    insecure: str | None = Field(
+        default=None,
+        description="Why it is spoken to in clear (http) beyond this machine; refused without a reason.",
+    )
+    timeout: float = Field(default=10.0, gt=0, le=120, description="Seconds without an answer.")
+
+    @model_validator(mode="after")
+    def _address(self) -> PatientServer:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ValueError("`url` is an http or https address without user or query")
+        if parts.scheme == "http" and not self.insecure and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("`url` is in clear: use https, or say why in `insecure`")
+        return self
+
+
+class Identity(Model):
+    """Who patients and authors are: test names, where patients are looked for, what is filled in for authors."""
+
+    test_names: Words = Field(
+        default=("PAT-UN", "PAT-DEUX", "PAT-TROIS", "PAT-QUATRE", "PAT-CINQ"),
+        description="Birth names of test patients, refused in production (accents, case and hyphens do not count).",
+    )
+    author_specialty: str = Field(
+        default="",
+        description="Code of JDV_J01 (`G15_10/SM26`) for authors who come without profession and specialty, which HL7 v2 does not carry; told as the site's in `explain`.",
+    )
+    pdqm: PatientServer | None = Field(
+        default=None,
+        description="IHE PDQm server (ITI-78) that `GET /patients` and `connector patient search` ask too.",
+    )
+    pixm: PatientServer | None = Field(
+        default=None, description="IHE PIXm server (ITI-83) asked for the identifier that a destination wants."
+    )
+
+
 class SenderRules(Model):
     """How the messages of one sender are read where they differ from what they declare."""
 
@@ -305,7 +359,10 @@ class Settings(Model):
         default=(), description="Which message goes where. Without routes, every message goes to every destination."
     )
     rules: Rules = Field(default=Rules(), description="Where the site decides how strictly a rule is held.")
-    monsisra: Monsisra = Field(default=Monsisra(), description="What the site knows of MonSisra, and how large an exchange may be.")
+    monsisra: Monsisra = Field(
+        default=Monsisra(), description="What the site knows of MonSisra, and how large an exchange may be."
+    )
+    identity: Identity = Field(default=Identity(), description="Who patients and authors are.")
     senders: dict[str, SenderRules] = Field(
         default={},
         description="Rules for senders that write differently, by `MSH-3|MSH-4`, by the name of a receiver, or `*` for any.",
