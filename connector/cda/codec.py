@@ -8,6 +8,7 @@ and are what is forwarded; only headers that we write ourselves are serialised.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,6 +61,12 @@ class ClinicalDocument(NamedTuple):
     header: Element
     structured: Any
     media_type: str
+    token: str = ""
+    cuts: Sequence[memoryview] = ()
+
+    def binary(self, text: str) -> Base64Text:
+        """The base64 that a text of `structured` is, or stands for: a long one was cut out before parsing (`token`, `cuts`)."""
+        return _cut_text(text, self.token, self.cuts) or Base64Text(text.encode("utf-8"))
 
 
 class Refused(Exception):
@@ -107,7 +114,7 @@ def _parse(data: bytes, limits: Limits, issues: list[Issue]) -> ClinicalDocument
     if "xsi:schemaLocation" in header.attributes:
         place = "/ClinicalDocument/@xsi:schemaLocation"
         issues.append(Issue.of(Severity.INFORMATION, IssueCode.CDA_ACTIVE_CONTENT, place, what="xsi:schemaLocation"))
-    return ClinicalDocument(data, header, conversion.structured, media_type)
+    return ClinicalDocument(data, header, conversion.structured, media_type, conversion.token, cuts)
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------
@@ -294,13 +301,17 @@ class _Conversion:
 
     def text(self, text: str, attributes: dict[str, str]) -> str | Base64Text:
         """The text itself, or the view that stands behind its token."""
-        if self.token and text.startswith(self.token):
-            number = text[len(self.token) :]
-            if number.isdigit() and int(number) < len(self.cuts):
-                return Base64Text(self.cuts[int(number)])
+        cut = _cut_text(text, self.token, self.cuts)
+        if cut is not None:
+            return cut
         if attributes.get("representation") == "B64":
             return Base64Text(text.encode("utf-8"))
         return text
+
+
+def _cut_text(text: str, token: str, cuts: Sequence[memoryview]) -> Base64Text | None:
+    number = text[len(token) :] if token and text.startswith(token) else ""
+    return Base64Text(cuts[int(number)]) if number.isdigit() and int(number) < len(cuts) else None
 
 
 def _mixed(source: Any) -> str:

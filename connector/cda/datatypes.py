@@ -93,6 +93,20 @@ def write_unique_id(value: str, node: Element, run: Run) -> None:
         node.attributes["extension"] = extension
 
 
+def read_request_id(node: Element, run: Run) -> str | None:
+    """The id of a request: an extension below the site's own OID, else as a document's id."""
+    root, extension = node.get("root"), node.get("extension")
+    return extension if extension and root == run.context.namespace else read_unique_id(node, run)
+
+
+def write_request_id(value: str, node: Element, run: Run) -> None:
+    """An OID or UUID as it is; any other text stands below the site's OID."""
+    if _is_root(value.partition("^")[0]):
+        write_unique_id(value, node, run)
+    else:
+        node.attributes |= {"root": run.context.namespace, "extension": value}
+
+
 # --- CD ---------------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +219,7 @@ DATATYPES: dict[str, Datatype] = {
     for datatype in (
         _node("ii", read_ii, write_ii, Identifier),
         _node("unique-id", read_unique_id, write_unique_id, str),
+        _node("request-id", read_request_id, write_request_id, str),
         _node("cd", read_cd, write_cd, Concept),
         _node("pn", read_pn, write_pn, HumanName),
         _node("ad", read_ad, write_ad, Address),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from connector.cda import body as bodies
+from connector.cda.authorship import signed
 from connector.cda.checks import N1_TEMPLATE, TEMPLATES, check
 from connector.cda.codec import DEFAULT_LIMITS, ClinicalDocument, Limits, parse, serialise
 from connector.cda.sniff import sniff
@@ -154,6 +155,10 @@ def write_document(exchange: Exchange, run: Run, library: MappingLibrary, *, pos
     if document.content is not None and document.content.data is not None and is_cda(document.content):
         return Outcome(document.content.data)
     before = len(run.issues)
+    if exchange.origin == "monsisra":
+        asked = exchange.teleexpertise
+        act = asked.act if asked is not None and document.type is not None and document.type.code == "85208-7" else None
+        exchange = signed(exchange, run, position=position, act=act)
     one = complete(exchange, run, position=position)
     tree = library.mapping(HEADER).write(one, run)
     issues = run.issues[before:]

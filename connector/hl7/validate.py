@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from connector.hl7 import requests
 from connector.hl7.codec import parse
 from connector.hl7.message import Message, Segment
 from connector.hl7.volets import volet_of
@@ -24,7 +25,7 @@ CONTROL_ID = 199
 
 #: Types whose subject is a patient, and the events of ADT that name two of them or more.
 _OF_A_PATIENT = frozenset(
-    {"ADT", "ORU", "MDM", "ORM", "OMI", "OMG", "OML", "BAR", "DFT", "SIU", "PPR", "RDE", "RDS", "VXU"}
+    {"ADT", "ORU", "MDM", "ORM", "OMI", "OMG", "OML", "BAR", "DFT", "SIU", "PPR", "RDE", "RDS", "VXU", "REF", "RRI"}
 )
 _OF_SEVERAL = frozenset({"A17", "A18", "A24", "A30", "A34", "A35", "A36", "A37", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47", "A48", "A49", "A50", "A51"})  # fmt: skip
 
@@ -38,6 +39,7 @@ def validate(message: Message) -> list[Issue]:
     volet = volet_of(message)
     if volet is not None:
         issues += volet.issues(message)
+    issues += requests.issues(message)
     return issues
 
 

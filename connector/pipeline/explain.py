@@ -147,7 +147,7 @@ def _written(
     if target == "cda":
         return Outcome((HEADER, _to_cda(translator, exchange, reading, run)))
     form = FORMATS[target]
-    mapping, refusal = translator.mapping_for_writing(form, exchange)
+    mapping, refusal = translator.mapping_for_writing(form, exchange, run.context)
     if mapping is None:
         return Outcome(None, tuple(refusal))
 

@@ -16,6 +16,7 @@ from connector.fhir import codec as fhir_codec
 from connector.fhir import incoming as fhir_incoming
 from connector.fhir.shape import FhirShape
 from connector.hl7 import codec as hl7_codec
+from connector.hl7 import requests
 from connector.hl7.message import Message
 from connector.hl7.shape import Hl7Shape
 from connector.hprim import codec as hprim_codec
@@ -24,7 +25,7 @@ from connector.issues import Outcome
 from connector.mapping.language import Run, Shape
 from connector.monsisra.codec import dump as exchange_bytes
 from connector.monsisra.codec import parse as exchange_parse
-from connector.pipeline import letters
+from connector.pipeline import letters, messages
 
 __all__ = ["FORMATS", "SHAPES", "Claim", "Format", "detect", "exchange_bytes", "exchange_parse"]
 
@@ -38,7 +39,7 @@ class Claim(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A format. `claim` None: trees of this format have one mapping, of the name `mapping`; `assemble` and `take_apart` None: no table is exceeded."""
+    """A format. `target` also takes the options of the destination (`connector.pipeline.messages`). `claim` None: trees of this format have one mapping, of the name `mapping`; `assemble` and `take_apart` None: no table is exceeded."""
 
     name: str
     media_type: str
@@ -46,7 +47,7 @@ class Format(NamedTuple):
     parse: Callable[[bytes], Outcome[Any]]
     serialise: Callable[[Any], bytes]
     claim: Callable[[Any], Claim]
-    target: Callable[[Exchange], Claim]
+    target: Callable[[Exchange, Mapping[str, str]], Claim]
     take_apart: Callable[[Any, Run], Any] | None = None
     assemble: Callable[[Any, Exchange, Run], Any] | None = None
 
@@ -61,23 +62,19 @@ def _hl7_claim(message: Message) -> Claim:
     return Claim(f"{type_}^{event}" if event else type_, msh.text(12), msh.text(21, 2) or msh.text(21))
 
 
-#: Intent → event of the MDM that says it (flow table of the volet, §1.10).
-_EVENTS = {"submit": "T02", "replace": "T10", "delete": "T04"}
-_OPERATIONS = frozenset(("MDM", event) for event in _EVENTS.values())
+def _hl7_target(exchange: Exchange, options: Mapping[str, str]) -> Claim:
+    """The message that says this Exchange, as the destination asks for it."""
+    return Claim(*messages.target(exchange, options))
 
 
-def _hl7_target(exchange: Exchange) -> Claim:
-    """The message that says this Exchange: the type that it came in when there is one, else an MDM of the volet for a document.
-
-    Among the three operations of the volet it is the intent that decides.
-    """
-    envelope = exchange.envelope
-    if envelope is not None and envelope.type and (envelope.type, envelope.event) not in _OPERATIONS:
-        return Claim(f"{envelope.type}^{envelope.event or ''}", envelope.version or "", envelope.profile or "")
-    event = _EVENTS.get(exchange.intent or "")
-    if event is None:
-        return Claim("ADT^A28" if not exchange.encounter else "ADT^A01")
-    return Claim(f"MDM^{event}", "", (envelope.profile if envelope else None) or "")
+def _hl7_assemble(message: Message, _exchange: Exchange, run: Run) -> Message:
+    """Observations of a téléexpertise get their sub-ids and status."""
+    if message.get("MSH-21.2") in (requests.TELEEXPERTISE, requests.REFERRAL):
+        for number in requests.numbered(message):
+            run.derived(f"OBX[{number}]-4", (), "connector/hl7/requests.py")
+        for number in range(1, len(message.all("OBX")) + 1):
+            run.derived(f"OBX[{number}]-11", (), "connector/hl7/requests.py")
+    return message
 
 
 # --- CDA
@@ -96,15 +93,15 @@ SHAPES: Mapping[str, Shape] = {"hl7": _HL7, "fhir": _FHIR, "cda": CDA_SHAPE, "hp
 FORMATS: Mapping[str, Format] = {
     format_.name: format_
     for format_ in (
-        Format("hl7", "x-application/hl7-v2+er7", _HL7, hl7_codec.parse, hl7_codec.serialise, _hl7_claim, _hl7_target),
+        Format("hl7", "x-application/hl7-v2+er7", _HL7, hl7_codec.parse, hl7_codec.serialise, _hl7_claim, _hl7_target, None, _hl7_assemble),
         Format(
-            "fhir", "application/fhir+json", _FHIR, fhir_incoming.parse, fhir_codec.dump, lambda _: Claim("Bundle"), lambda _: Claim("Bundle"),
+            "fhir", "application/fhir+json", _FHIR, fhir_incoming.parse, fhir_codec.dump, lambda _: Claim("Bundle"), lambda *_: Claim("Bundle"),
             fhir_bundle.take_apart, fhir_bundle.assemble,
         ),
-        Format("cda", "text/xml", CDA_SHAPE, _cda_parse, lambda tree: bytes(tree.raw), lambda _: Claim("ClinicalDocument"), lambda _: Claim("ClinicalDocument")),
+        Format("cda", "text/xml", CDA_SHAPE, _cda_parse, lambda tree: bytes(tree.raw), lambda _: Claim("ClinicalDocument"), lambda *_: Claim("ClinicalDocument")),
         Format(
             "hprim", "text/plain; charset=windows-1252", HPRIM_SHAPE, hprim_codec.parse, hprim_codec.serialise, lambda _: Claim("Letter"),
-            lambda _: Claim("Letter"), None, letters.assemble,
+            lambda *_: Claim("Letter"), None, letters.assemble,
         ),
     )
 }  # fmt: skip

@@ -16,7 +16,7 @@ from connector.exchange.moments import Moment, date_of, time_part
 from connector.exchange.people import Concept, Party, Patient
 from connector.pdf.pages import Block, Heading, Paragraph, Picture, pages
 
-__all__ = ["day", "moment", "patient_line", "spoken", "synthesis", "synthesis_pdf"]
+__all__ = ["day", "moment", "patient_line", "plain", "spoken", "synthesis", "synthesis_pdf"]
 
 #: « Synthèse », of TRE_A05 (JDV_J07).
 SYNTHESIS = Concept(code="SYNTH", system="1.2.250.1.213.1.1.4.12", display="Synthèse")
@@ -80,7 +80,7 @@ def _message(message: Message, titles: dict[str | None, str]) -> Iterator[Block]
     typed = f" (saisi par {spoken(message.enterer)})" if message.enterer is not None else ""
     yield Paragraph(f"{who}{typed}, le {moment(message.sent)}" if message.sent else f"{who}{typed}", note=True)
     if message.text:
-        yield Paragraph(_plain(message.text) if message.format == "html" else message.text)
+        yield Paragraph(plain(message.text) if message.format == "html" else message.text)
     for name in message.documents:
         yield Paragraph(f"Document joint : {titles.get(name, name)}")
     if message.visio is not None:
@@ -122,6 +122,6 @@ _BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6]|tr)>", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Rich text without its tags: paragraphs and breaks become lines."""
     return html.unescape(_TAG.sub("", _BREAK.sub("\n", text))).strip()

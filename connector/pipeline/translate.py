@@ -12,7 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from connector.cda.codec import ClinicalDocument
-from connector.cda.document import is_cda, read_clinical, write_document
+from connector.cda.document import is_cda, read_clinical, read_document, write_document
+from connector.cda.telemedicine import is_request, read_request, write_request
 from connector.exchange.documents import Document
 from connector.exchange.facts import Facts
 from connector.exchange.ids import derived
@@ -29,12 +30,14 @@ from connector.mapping.catalogue import Library
 from connector.mapping.compile import Mapping
 from connector.mapping.language import Run
 from connector.monsisra.modes import rules_for
+from connector.pipeline.authors import with_specialties
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
 from connector.pipeline.headers import read_headers
+from connector.pipeline.messages import TEXT, messages_of, part_of
 from connector.pipeline.places import MessagePlaces, document_observations
 from connector.terminology import Untranslated
 
-__all__ = ["Reading", "Translator", "opened"]
+__all__ = ["Reading", "Translator", "as_request", "opened"]
 
 #: Conditions of table 0357 for which a message is not read further: type, event, processing id, version.
 _OF_THE_HEADER = frozenset({"200", "201", "202", "203"})
@@ -109,10 +112,21 @@ class Translator:
         facts = _facts(whole, claim) if hl7 else Facts()
         if exchange is not None and exchange.documents:
             exchange, facts = read_headers(exchange, facts, run, self.mappings, issues, hl7=hl7)
+            exchange = self._with_request(exchange, run)
         return Reading(
             exchange=exchange, issues=tuple(issues), mapping=mapping.name, claim=claim, tree=whole,
             format=form.name, facts=facts, untranslated=tuple(run.untranslated),
         )  # fmt: skip
+
+    def _with_request(self, exchange: Exchange, run: Run) -> Exchange:
+        """The Exchange with what its TLM-DA says of the téléexpertise; documents attached to it stay inside."""
+        for document in exchange.documents if exchange.teleexpertise is None else ():
+            if is_request(document) and document.content is not None and document.content.data is not None:
+                # Its issues were told when its header was read.
+                read = read_document(document.content.data, Run(run.context), self.mappings).value
+                if read is not None:
+                    return as_request(exchange, read_request(read, Run(run.context), self.mappings))
+        return exchange
 
     def mapping_for(self, form: Format, claim: Claim) -> tuple[Mapping | None, list[Issue]]:
         """The mapping that answers for a claim, or the refusal: MESSAGE_TYPE, EVENT or VERSION with what is supported."""
@@ -139,10 +153,14 @@ class Translator:
             return Reading(issues=issues, claim=claim, tree=clinical, format="cda")
         document, patient, encounter, _ = read.value
         intent = "replace" if document.replaces else "submit"
+        document = replace(document, encounter=None) if document.encounter == encounter else document
         exchange = Exchange(
-            intent=intent, mode="document", origin="feed", patient=patient, encounter=encounter,
-            documents=(replace(document, encounter=None) if document.encounter == encounter else document,),
-        )  # fmt: skip
+            intent=intent, mode="document", origin="feed", patient=patient, encounter=encounter, documents=(document,)
+        )
+        if is_request(document):
+            said = read_request(read.value, run, self.mappings)
+            exchange = replace(as_request(exchange, said), documents=(document, *said.documents))
+            issues = (*issues, *run.issues)
         return Reading(
             exchange=exchange, issues=issues, mapping="cda/header", claim=claim, tree=clinical, format="cda",
             untranslated=tuple(run.untranslated),
@@ -166,30 +184,53 @@ class Translator:
     # --- writing -------------------------------------------------------------------------------------------------------
 
     def write(
-        self, exchange: Exchange, format_name: str, context: Context, *, run: Run | None = None
+        self, exchange: Exchange, format_name: str, context: Context, *, run: Run | None = None, part: str | None = None
     ) -> Outcome[bytes]:
-        """Exchange → bytes of the format. Issues say what the format requires and the Exchange does not hold; `run` keeps what else is told."""
+        """Exchange → bytes of the format. Issues say what the format requires and the Exchange does not hold; `run` keeps what else is told.
+
+        Several HL7 messages that say one Exchange stand one behind the other; `part` asks for one of them (`messages_of`).
+        """
         if format_name == "exchange":
             return Outcome(exchange_bytes(exchange))
         run = Run(context) if run is None else run
         if format_name == "cda":
-            return write_document(exchange, run, self.mappings)
+            return self._write_cda(with_specialties(exchange, run), run)
         form = FORMATS[format_name]
-        tree = self.write_tree(exchange, form, run)
+        names: tuple[str | None, ...] = (part,)
+        if format_name == "hl7" and part is None:
+            names = messages_of(exchange, context.options)
+        written = [self._bytes(exchange, form, run, name) for name in names]
+        told = tuple(run.issues)
+        return Outcome(None if None in written else b"".join(each for each in written if each is not None), told)
+
+    def _write_cda(self, exchange: Exchange, run: Run) -> Outcome[bytes]:
+        """The document; of a téléexpertise its request, of a text alone a document around it."""
+        if exchange.teleexpertise is not None and not _request_as_sent(exchange):
+            return write_request(exchange, run, self.mappings)
+        if not exchange.documents and messages_of(exchange, run.context.options) == (TEXT,):
+            exchange = part_of(exchange, TEXT, run, self.mappings)
+        return write_document(exchange, run, self.mappings)
+
+    def _bytes(self, exchange: Exchange, form: Format, run: Run, part: str | None) -> bytes | None:
+        tree = self.write_tree(exchange, form, run, part=part)
         if tree is None:
-            return Outcome(None, tuple(run.issues))
+            return None
         try:
-            return Outcome(form.serialise(tree), tuple(run.issues))
+            return form.serialise(tree)
         except ValueError as error:
             run.report(Severity.ERROR, IssueCode.MAP_NOT_WRITABLE, expected=str(error))
-            return Outcome(None, tuple(run.issues))
+            return None
 
-    def write_tree(self, exchange: Exchange, form: Format, run: Run, mapping: Mapping | None = None) -> Any:
-        """Exchange → tree, complete with what the format needs and no table can say; None when no mapping can. `mapping`: this one."""
+    def write_tree(
+        self, exchange: Exchange, form: Format, run: Run, mapping: Mapping | None = None, part: str | None = None
+    ) -> Any:
+        """Exchange → tree, complete with what the format needs and no table can say; None when no mapping can. `mapping`: this one;
+        `part`: which of the messages that say it (`connector.pipeline.messages`), else the first."""
+        exchange = with_specialties(exchange, run)
         if form.name == "hl7":
-            exchange = self.complete_message(exchange, run)
+            exchange = self.complete_message(self.part_of(exchange, run, part), run)
         if mapping is None:
-            mapping, refusal = self.mapping_for_writing(form, exchange)
+            mapping, refusal = self._mapping_of(form, exchange, run.context)
             run.issues += refusal
         if mapping is None:
             return None
@@ -197,9 +238,21 @@ class Translator:
         tree = mapping.write(exchange, run)
         return form.assemble(tree, exchange, run) if form.assemble else tree
 
-    def mapping_for_writing(self, form: Format, exchange: Exchange) -> tuple[Mapping | None, list[Issue]]:
-        """The mapping whose message says this Exchange."""
-        claim = form.target(exchange)
+    def part_of(self, exchange: Exchange, run: Run, part: str | None = None) -> Exchange:
+        """The Exchange as one of its HL7 messages says it."""
+        name = messages_of(exchange, run.context.options)[0] if part is None else part
+        return part_of(exchange, name, run, self.mappings)
+
+    def mapping_for_writing(
+        self, form: Format, exchange: Exchange, context: Context
+    ) -> tuple[Mapping | None, list[Issue]]:
+        """The mapping whose message says this Exchange (the first of its messages)."""
+        if form.name == "hl7":
+            exchange = self.part_of(exchange, Run(context))
+        return self._mapping_of(form, exchange, context)
+
+    def _mapping_of(self, form: Format, exchange: Exchange, context: Context) -> tuple[Mapping | None, list[Issue]]:
+        claim = form.target(exchange, context.options)
         name = self.mappings.catalogue.find(form.name, claim.type, claim.version, claim.profile)
         if name is None:
             known = ", ".join(self.mappings.catalogue.types(form.name))
@@ -212,7 +265,9 @@ class Translator:
         envelope = exchange.envelope or Envelope()
         if envelope.control_id is None:
             source = msgspec.json.encode(exchange.patient), *(document.id or "" for document in exchange.documents)
-            identity = derived(context, "control", *(str(part) for part in source), exchange.intent or "")
+            identity = derived(
+                context, "control", *(str(part) for part in source), exchange.intent or "", *_stage(exchange)
+            )
             envelope = replace(envelope, control_id=identity.replace("-", "")[:20])
             run.derived("envelope.control_id", (), _OUT)
         if envelope.sent_at is None:
@@ -266,6 +321,25 @@ class Translator:
 def _says_something(exchange: Exchange) -> bool:
     said = (exchange.patient, exchange.documents, exchange.encounter, exchange.envelope)
     return any((*said, exchange.messages, exchange.teleexpertise, exchange.reports))
+
+
+def as_request(exchange: Exchange, said: Exchange) -> Exchange:
+    """A document's exchange as the téléexpertise that it asks for."""
+    return replace(
+        exchange, mode="teleexpertise", teleexpertise=said.teleexpertise, subject=exchange.subject or said.subject,
+        sender=exchange.sender or said.sender,
+    )  # fmt: skip
+
+
+def _stage(exchange: Exchange) -> tuple[str, ...]:
+    """What tells the messages of one téléexpertise apart: each state has its own."""
+    asked = exchange.teleexpertise
+    return () if asked is None else (asked.id or exchange.id or "", asked.state, asked.requested or "")
+
+
+def _request_as_sent(exchange: Exchange) -> bool:
+    """Whether the request is there as the document that was sent."""
+    return bool(exchange.documents) and is_cda(exchange.documents[0].content)
 
 
 def _warn_of_retired_types(exchange: Exchange, run: Run) -> None:

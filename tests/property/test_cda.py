@@ -279,6 +279,7 @@ PAIRS = {
     "ad": addresses,
     "tel": telecoms,
     "unique-id": st.tuples(oids, words).map("^".join),
+    "request-id": st.one_of(words, st.tuples(oids, words).map("^".join)),
 }
 LEAVES = {"ts": moments, "bl": st.booleans(), "int": st.integers(0, 99999), "base64": st.binary(max_size=200)}
 

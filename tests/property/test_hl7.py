@@ -97,7 +97,7 @@ times = st.datetimes().map(
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cx": identifiers(), "xcn-id": identifiers(), "ei": identifiers(kind=False, dates=False), "xon-id": identifiers(dates=False),
-    "hd": st.builds(Identifier, value=words), "document-id": st.one_of(oids, st.tuples(oids, oids).map("^".join)),
+    "hd": st.builds(Identifier, value=words), "pln": st.builds(Identifier, value=words, kind=maybe(words), system=maybe(oids)), "document-id": st.one_of(oids, st.tuples(oids, oids).map("^".join)),
     "xpn": names(), "xcn-name": unbirth, "xcn": parties, "xon": organizations, "xad": addresses, "xtn": telecoms, "pl": places,
     "cwe": concepts, "ce": concepts, "cne": concepts, "dr": st.builds(Period, start=days, end=maybe(times)),
     "ft": texts.filter(lambda text: "\\" not in text), "tx": texts.filter(lambda text: "\\" not in text),

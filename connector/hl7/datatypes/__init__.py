@@ -36,6 +36,7 @@ _NODES: dict[str, _Pair] = {
     "document-id": (identifiers.read_document_id, identifiers.write_document_id, str),
     "xcn-id": (identifiers.read_xcn_id, identifiers.write_xcn_id, Identifier),
     "xon-id": (identifiers.read_xon_id, identifiers.write_xon_id, Identifier),
+    "pln": (identifiers.read_pln, identifiers.write_pln, Identifier),
     "xpn": (people.read_xpn, people.write_xpn, HumanName),
     "xcn-name": (people.read_xcn_name, people.write_xcn_name, HumanName),
     "xcn": (people.read_xcn, people.write_xcn, Party),

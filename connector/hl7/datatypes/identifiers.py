@@ -17,12 +17,14 @@ __all__ = [
     "read_document_id",
     "read_ei",
     "read_hd",
+    "read_pln",
     "read_xcn_id",
     "read_xon_id",
     "write_cx",
     "write_document_id",
     "write_ei",
     "write_hd",
+    "write_pln",
     "write_xcn_id",
     "write_xon_id",
 ]
@@ -157,6 +159,21 @@ def write_xon_id(identifier: Identifier, node: Repetition, run: Run) -> None:
     _write_domain(identifier, node, 6)
     put(node, identifier.kind, 7)
     node.put(identifier.value, 10)
+
+
+def read_pln(node: Repetition, run: Run) -> Identifier | Erase | None:
+    """PLN, v2.6 §2.A.54: the number and its type; PLN-3 (qualifying information) holds the issuer's OID."""
+    value = said(node, 1)
+    if value is None:
+        return erased(node)
+    return Identifier(value=value, kind=said(node, 2), system=said(node, 3))
+
+
+def write_pln(identifier: Identifier, node: Repetition, run: Run) -> None:
+    """PLN."""
+    node.put(identifier.value, 1)
+    put(node, identifier.kind, 2)
+    put(node, identifier.system, 3)
 
 
 def read_document_id(node: Repetition, run: Run) -> str | Erase | None:
