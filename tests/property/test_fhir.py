@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from connector.exchange.documents import Content, Directives, Document
+from connector.exchange.documents import Directives
 from connector.exchange.model import Exchange
-from connector.exchange.people import Address, Concept, HumanName, Identifier, Organization, Party, Patient, Telecom
 from connector.fhir.bundle import take_apart
 from connector.fhir.codec import dump, load
 from connector.fhir.incoming import parse
@@ -20,98 +20,12 @@ from connector.fhir.search import parse as parse_query
 from connector.fhir.transaction import detached, relative
 from connector.fhir.validate import check_bundle
 from connector.fhir.xml import dump_xml, load_xml
+from connector.issues import Severity
+from tests.property.exchanges import DOCUMENTS, MODES, PATIENTS, exchanges
 from tests.unit.fhir.site import over_the_wire, read, run, write
 
 QUICK = settings(max_examples=60, deadline=None)
 
-#: Text as people write it: letters of any script, no blank at its ends, nothing that XML cannot hold.
-TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=12)
-CODE = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=8)
-OID = st.integers(1, 99999).map(lambda number: f"1.2.250.1.999.{number}")
-DATES = st.dates().map(str)
-MOMENTS = st.datetimes().map(lambda moment: f"{moment.replace(microsecond=0).isoformat()}+01:00")
-
-
-def some(strategy: st.SearchStrategy[Any], most: int = 2) -> st.SearchStrategy[tuple[Any, ...]]:
-    return st.lists(strategy, max_size=most).map(tuple)
-
-
-def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.none() | strategy
-
-
-IDENTIFIERS = st.builds(
-    Identifier, value=TEXT, system=OID, kind=st.sampled_from(["PI", "VN", "AN"]), authority=maybe(TEXT)
-)
-CONCEPTS = st.builds(Concept, code=CODE, system=OID, display=maybe(TEXT), text=maybe(TEXT))
-CODINGS = st.builds(Concept, code=CODE, system=OID, display=maybe(TEXT), version=maybe(CODE))
-NAMES = st.builds(
-    HumanName,
-    use=st.sampled_from(["birth", "usual", "maiden", None]),
-    family=TEXT,
-    given=some(TEXT),
-    birth_given=maybe(TEXT),
-    prefix=maybe(TEXT),
-    suffix=maybe(TEXT),
-)
-ADDRESSES = st.builds(
-    Address,
-    use=st.sampled_from(["home", "work", None]),
-    lines=some(TEXT),
-    city=TEXT,
-    postal_code=maybe(TEXT),
-    insee=maybe(CODE),
-)
-TELECOMS = st.builds(
-    Telecom, value=TEXT, system=st.sampled_from(["phone", "email", "fax"]), use=st.sampled_from(["home", "work", None])
-)
-ORGANIZATIONS = st.builds(
-    Organization,
-    identifiers=some(IDENTIFIERS),
-    name=TEXT,
-    sector=maybe(CONCEPTS),
-    telecoms=some(TELECOMS),
-    addresses=some(ADDRESSES),
-)
-PARTIES = st.builds(
-    Party,
-    identifiers=some(IDENTIFIERS),
-    name=NAMES,
-    specialty=maybe(CONCEPTS),
-    function=maybe(CONCEPTS),
-    telecoms=some(TELECOMS),
-    organization=maybe(ORGANIZATIONS),
-    mssante=maybe(CODE.map(lambda name: f"{name}@essai.mssante.fr")),
-)
-PATIENTS = st.builds(
-    Patient,
-    identifiers=some(IDENTIFIERS),
-    names=st.lists(NAMES, min_size=1, max_size=2).map(tuple),
-    birth_date=maybe(DATES),
-    sex=st.sampled_from(["male", "female", "other", "unknown", None]),
-    addresses=some(ADDRESSES),
-    telecoms=some(TELECOMS),
-    birth_place=maybe(ADDRESSES),
-    marital_status=maybe(TEXT),
-    managing=maybe(ORGANIZATIONS),
-)
-DOCUMENTS = st.builds(
-    Document,
-    id=st.tuples(OID, CODE).map("^".join) | OID,
-    set_id=maybe(OID),
-    version=maybe(CODE),
-    type=maybe(CONCEPTS),
-    category=maybe(CONCEPTS),
-    format=maybe(CODINGS),
-    title=maybe(TEXT),
-    created=MOMENTS,
-    language=maybe(CODE),
-    confidentiality=st.sampled_from(["N", "R", "V", None]),
-    authors=some(PARTIES),
-    signer=maybe(PARTIES),
-    custodian=maybe(ORGANIZATIONS),
-    content=st.builds(Content, media_type=st.just("text/plain"), data=st.binary(min_size=1, max_size=40)),
-)
 EXCHANGES = st.builds(
     Exchange,
     intent=st.just("submit"),
@@ -129,7 +43,14 @@ def normal(exchange: Exchange) -> Exchange:
         replace(each, status=None, content=replace(each.content, size=None, sha1=None) if each.content else None)
         for each in exchange.documents
     )
-    return replace(exchange, documents=documents)
+    messages = tuple(
+        replace(
+            each,
+            photos=tuple(replace(one, content=replace(one.content, size=None, sha1=None)) for one in each.photos),
+        )
+        for each in exchange.messages
+    )
+    return replace(exchange, documents=documents, messages=messages)
 
 
 @QUICK
@@ -140,6 +61,22 @@ def test_what_is_written_is_valid_and_reads_back_the_same(exchange: Exchange) ->
     using = run()
     assert normal(read(over_the_wire(made), using)) == exchange
     assert using.issues == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_exchange_of_each_mode_reads_back_the_same(mode: str) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(exchanges(mode))
+    def holds(exchange: Exchange) -> None:
+        using = run()
+        made = write(exchange, using)
+        assert check_bundle(made) == []
+        assert [each for each in using.issues if each.severity > Severity.WARNING] == []
+        using = run()
+        assert normal(read(over_the_wire(made), using)) == exchange
+        assert using.issues == []
+
+    holds()
 
 
 @QUICK
