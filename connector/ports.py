@@ -29,6 +29,8 @@ __all__ = [
     "DocumentStore",
     "DuplicateControlId",
     "Entry",
+    "ExchangeQuery",
+    "ExchangeStore",
     "Filing",
     "FilingStale",
     "Inbound",
@@ -36,6 +38,7 @@ __all__ = [
     "Journal",
     "JournalUnavailable",
     "Judge",
+    "KeptExchange",
     "MessageState",
     "OwnershipLost",
     "Peeked",
@@ -56,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     `later` gives what follows once the verdict is there (enhanced mode and large messages, settings). `close` the connection after it.
     `told`: called once by the receiver, True when the messages were written to an open connection, False when the sender was gone.
     `state` and `issues` are the verdict, for receivers whose formats have no answer of their own; absent for a message that came before.
-    `filed`: what was written of the message's filing, when it was accepted.
+    `repeated`: nothing was kept, `message_id` is the earlier message. `filed`: what was written of the message's filing, when it was accepted.
     """
 
     messages: tuple[bytes, ...] = ()
@@ -66,6 +69,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     told: Callable[[bool], None] | None = None
     state: MessageState | None = None
     issues: tuple[Issue, ...] = ()
+    repeated: bool = False
     filed: tuple[Written, ...] = ()
 
 
@@ -134,6 +138,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     raw: bytes
     exchange: Exchange | None
+    part: str = ""  # which of the messages that say the exchange (Delivery.part)
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -321,6 +326,42 @@ class Journal(Protocol):
 
     def still_owner(self) -> bool:
         """Whether this node may still send (the owner session answered recently enough)."""
+        ...
+
+
+class KeptExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange as the journal holds it: which message, its state in its own words (téléexpertise, open, closed), when it last grew (ISO),
+    and (destination, state) of each delivery of that version. `position` is where a page after it begins."""
+
+    exchange: Exchange
+    message_id: int
+    state: str
+    updated: str
+    deliveries: tuple[tuple[str, str], ...] = ()
+    position: tuple[float, str] = (0.0, "")
+
+
+class ExchangeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Every filter given must hold. `patient` is a number of the patient, in `system` when that is given; `since` an ISO moment with zone."""
+
+    patient: str = ""
+    system: str | None = None
+    mode: str = ""
+    state: str = ""
+    since: str | None = None
+    after: tuple[float, str] | None = None
+    count: int = 50
+
+
+class ExchangeStore(Protocol):
+    """Exchanges by their own id, as exchange_in gives them."""
+
+    async def get(self, exchange_id: str, *, attachments: bool = False) -> KeptExchange | None:
+        """The version in force, or None; with its bytes when `attachments`."""
+        ...
+
+    async def search(self, query: ExchangeQuery) -> tuple[Sequence[KeptExchange], bool]:
+        """One page without bytes, newest first, and whether there is more."""
         ...
 
 

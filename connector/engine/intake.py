@@ -105,13 +105,16 @@ class Reception:
         entry = await self._verdict(inbound, digest)
         return await self._record(inbound, digest, entry)
 
-    async def _record(self, inbound: Inbound, digest: str, entry: Entry) -> Answer:
+    async def _record(self, inbound: Inbound, digest: str, entry: Entry, known: Known | None = None) -> Answer:
+        if entry.repeats is not None:
+            return Answer(message_id=entry.repeats, state=MessageState.TRANSLATED, repeated=True)
         try:
             recorded = await self._journal.record(entry)
         except DuplicateControlId as conflict:
             return await self._conflict(inbound, digest, conflict.message_id)
         except Contradicted as more:
-            return await self._record(inbound, digest, await self._verdict(inbound, digest, more.known))
+            known = more.known.and_before(known)
+            return await self._record(inbound, digest, await self._verdict(inbound, digest, known), known)
         if recorded.duplicate:
             return self._again(recorded)
         answer = self._answer(recorded.message_id, entry.answers)
@@ -140,7 +143,7 @@ class Reception:
         """The stored answer; when the verdict is still to come, this connection hears it too."""
         pending = self._pending.get(earlier.message_id)
         later = asyncio.shield(pending) if pending is not None else None
-        return self._answer(earlier.message_id, earlier.answers, later)
+        return msgspec.structs.replace(self._answer(earlier.message_id, earlier.answers, later), repeated=True)
 
     def _answer(self, message_id: int, messages: tuple[bytes, ...], later: Awaitable[Answer] | None = None) -> Answer:
         """With the note that the receiver makes: the answer was written, or the sender was gone."""
@@ -171,12 +174,15 @@ class Reception:
     async def _settled(
         self, message_id: int, inbound: Inbound, digest: str, *, threaded: bool = False
     ) -> tuple[bytes, ...]:
-        entry = await self._verdict(inbound, digest, threaded=threaded)
-        try:
-            return await self._journal.settle_verdict(message_id, entry)
-        except Contradicted as more:
-            entry = await self._verdict(inbound, digest, more.known, threaded=threaded)
-            return await self._journal.settle_verdict(message_id, entry)
+        known: Known | None = None
+        while True:
+            entry = await self._verdict(inbound, digest, known, threaded=threaded)
+            if entry.repeats is not None:  # it came again meanwhile, and was accepted
+                return ()
+            try:
+                return await self._journal.settle_verdict(message_id, entry)
+            except Contradicted as more:
+                known = more.known.and_before(known)
 
     async def _verdict(
         self, inbound: Inbound, digest: str, known: Known | None = None, *, threaded: bool = False

@@ -213,7 +213,7 @@ def encounter_id(encounter: Encounter, context: Context, *fallback: str) -> str:
 
 
 def ordering_key(exchange: Exchange) -> str:
-    """What keeps deliveries in order: the INS, else the IPP in its domain, else the document's lineage, else the message itself.
+    """What keeps deliveries in order: the INS, else the IPP in its domain, else the exchange's own id, else the document's lineage, else the message itself.
 
     The lineage is the set (setId), else the replaced document, else the document.
     """
@@ -223,6 +223,8 @@ def ordering_key(exchange: Exchange) -> str:
     ipp = ipp_of(exchange.patient)
     if ipp is not None:
         return f"ipp|{ipp.system or ipp.authority or ''}|{ipp.value}"
+    if exchange.id is not None:
+        return f"exchange|{exchange.id}"
     for document in exchange.documents:
         lineage = document.set_id or document.replaces or document.id
         if lineage is not None:

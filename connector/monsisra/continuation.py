@@ -16,7 +16,7 @@ from connector.exchange.model import Exchange
 from connector.exchange.teleexpertise import STATES
 from connector.issues import Issue, IssueCode, Severity
 
-__all__ = ["contradicted", "misgrown", "same"]
+__all__ = ["contradicted", "misgrown", "same", "state_of"]
 
 
 def same(earlier: Exchange, later: Exchange) -> bool:
@@ -34,6 +34,17 @@ def misgrown(earlier: Exchange, later: Exchange) -> Iterator[Issue]:
     if what and (len(later.messages) > len(earlier.messages) or len(later.documents) > len(earlier.documents)):
         grown = "messages" if len(later.messages) > len(earlier.messages) else "documents"
         yield Issue.of(Severity.ERROR, IssueCode.MODE_CLOSED, f"{grown}[{len(getattr(earlier, grown)) + 1}]", what=what)
+
+
+def state_of(exchange: Exchange) -> str:
+    """Where it stands: the state of a téléexpertise, open or closed for a conversation or a channel, else ""."""
+    if exchange.teleexpertise is not None:
+        return exchange.teleexpertise.state
+    if exchange.channel is not None:
+        return exchange.channel.state or "open"
+    if exchange.thread is not None:
+        return "closed" if exchange.thread.closed is not None else "open"
+    return ""
 
 
 def _closed(exchange: Exchange) -> str:

@@ -71,10 +71,12 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to bring to one destination. Order is kept per (destination, key)."""
+    """One thing to bring to one destination. Order is kept per (destination, key). `part`: which of the messages that say the Exchange
+    (connector.pipeline.messages), "" for all that came."""
 
     destination: str
     key: str
+    part: str = ""
 
 
 class MessageState(StrEnum):
@@ -106,6 +108,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     possible_duplicate_of: int | None = None
     untranslated: tuple[Untranslated, ...] = ()  # codes that a table did not hold, each once
     conflicts_with: int | None = None  # the earlier message whose MSH-10 this one uses with other bytes (set by intake)
+    after: int | None = None  # the message that holds the exchange of this id, as the verdict knows it; 0: none; None: it has no say
+    repeats: int | None = None  # the earlier message that says exactly this: nothing is to be kept
     informed: bool = False  # the verdict was reached with what the store knows of the patient and the documents
 
 

@@ -16,6 +16,8 @@ from connector.hl7.acknowledge import Stage, answers, not_kept
 from connector.hl7.codec import Header, ParseOptions, header
 from connector.hl7.wire import read_header
 from connector.issues import Issue, IssueCode, Severity, worst
+from connector.monsisra.continuation import same
+from connector.monsisra.posted import posted
 from connector.pipeline.journey import Entry, Inbound, MessageState, Peeked
 from connector.pipeline.route import Route, Subject, deliveries, unserved
 from connector.pipeline.translate import Reading, Translator
@@ -43,12 +45,14 @@ _FOR_A_PERSON = frozenset(
 
 
 class DeskSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a site decides about intake. `parse_options` are rules for senders, by `MSH-3|MSH-4` (`*` for any) or by receiver's name."""
+    """What a site decides about intake. `parse_options` are rules for senders, by `MSH-3|MSH-4` (`*` for any) or by receiver's name;
+    `writes` the destinations that get HL7 v2 written by the mappings, each with what it asks for (`connector.pipeline.messages.OPTIONS`)."""
 
     routes: tuple[Route, ...] = ()
     defer_above: int = 5_000_000
     language: str = "fr"
     parse_options: Mapping[str, ParseOptions] = {}
+    writes: Mapping[str, Mapping[str, str]] = {}
 
 
 class Desk:
@@ -95,7 +99,21 @@ class Desk:
             return self._entry(inbound, digest, context, Reading(issues=inbound.issues))
         options = self._options(inbound)
         reading = self.translator.read(inbound.raw, inbound.format, context, options=options)
+        if inbound.format == "exchange" and reading.exchange is not None:
+            return self._handed_in(inbound, digest, context, reading, reading.exchange)
         return self._entry(inbound, digest, context, reading)
+
+    def _handed_in(
+        self, inbound: Inbound, digest: str, context: Context, reading: Reading, exchange: Exchange
+    ) -> Entry:
+        """An exchange of the profile: it repeats the one under its id, continues it, or is refused."""
+        earlier = context.known.earlier if context.known is not None else None
+        if earlier is not None and same(earlier.exchange, exchange):
+            return Entry(inbound=inbound, digest=digest, state=MessageState.TRANSLATED, repeats=earlier.message_id)
+        reading = replace(reading, issues=(*reading.issues, *posted(exchange, earlier)))
+        entry = self._entry(inbound, digest, context, reading)
+        after = earlier.message_id if earlier is not None else 0
+        return replace(entry, after=after if exchange.id is not None else None)
 
     def received(self, inbound: Inbound, digest: str, now: str) -> Entry:
         """The raw bytes are to be kept first: CA (enhanced mode) or AA (original mode) leaves, the verdict follows."""
@@ -135,7 +153,7 @@ class Desk:
         exchange = reading.exchange
         accepted = reading.accepted
         subject = Subject(
-            type=peeked.type or reading.claim.type, sender=peeked.sender, endpoint=inbound.endpoint,
+            type=peeked.type or reading.claim.type or _own_type(inbound, exchange), sender=peeked.sender, endpoint=inbound.endpoint,
             key=_key(exchange, peeked), exchange=exchange,
         )  # fmt: skip
         if accepted and (refused := unserved(subject, self.settings.routes)):
@@ -148,7 +166,7 @@ class Desk:
             type=subject.type,
             digest=digest,
             state=_state(reading),
-            informed=context.known is not None,
+            informed=_informed(context.known),
             key=subject.key,
             patient=_patient(exchange),
             document_ids=tuple(document.id for document in exchange.documents if document.id) if exchange else (),
@@ -157,7 +175,7 @@ class Desk:
             untranslated=tuple(dict.fromkeys(reading.untranslated)),
             mapping=f"{reading.mapping}@{self.translator.mappings.version}" if reading.mapping else "",
             answers=self._answers(inbound, peeked, reading, context),
-            deliveries=deliveries(subject, self.settings.routes) if accepted else (),
+            deliveries=deliveries(subject, self.settings.routes, self.settings.writes) if accepted else (),
         )
 
     def _answers(self, inbound: Inbound, peeked: Peeked, reading: Reading, context: Context) -> tuple[bytes, ...]:
@@ -172,11 +190,21 @@ def _state(reading: Reading) -> MessageState:
     if reading.accepted:
         return MessageState.TRANSLATED
     serious = [issue.code for issue in reading.issues if issue.severity >= Severity.ERROR]
-    if IssueCode.LOCAL_IDENTITY.name in serious:  # the identity is settled by a person, then the message is judged again
+    # The identity is settled by a person, then the message is judged again.
+    if IssueCode.LOCAL_IDENTITY.name in serious:
         return MessageState.PARKED
     if reading.exchange is None and any(code in _FOR_A_PERSON for code in serious):
         return MessageState.PARKED
     return MessageState.REFUSED if worst(reading.issues) >= Severity.ERROR else MessageState.PARKED
+
+
+def _informed(known: Known | None) -> bool:
+    return known is not None and bool(known.patient is not None or known.documents)
+
+
+def _own_type(inbound: Inbound, exchange: Exchange | None) -> str:
+    """`Exchange^conversation`: what an exchange of the profile is for routes and lists."""
+    return f"Exchange^{exchange.mode or ''}" if inbound.format == "exchange" and exchange is not None else ""
 
 
 def _type(msh: Header) -> str:

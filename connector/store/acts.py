@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from connector.exchange.known import Earlier, Known
 from connector.ports import Contradicted
 from connector.store.database import Database
 from connector.store.preparing import Prepared, pack_answers, unpack_answers
@@ -139,6 +140,9 @@ class Acts:
             before = self._before.rows(cursor, message_id=number)
             if not before or before[0][0] == "translated":
                 continue
+            if earlier := self._recording.exchanges.weigh(cursor, [prepared]).get(0):
+                operation.result = Contradicted(Known(earlier=earlier if isinstance(earlier, Earlier) else None))
+                continue
             (weighed,) = self._recording.patients.weigh(cursor, [prepared])
             if weighed.known is not None:
                 operation.result = Contradicted(weighed.known)
@@ -152,6 +156,7 @@ class Acts:
             self._verdict.run(cursor, message_id=number, **{f"new_{name}": row[name] for name in _VERDICT})
             self._add(transaction, number, prepared, now)
             self._recording.patients.apply(cursor, [(weighed, number)], now)
+            self._recording.exchanges.apply(cursor, [(prepared, number)], now)
 
     def _add(self, transaction: Transaction, number: int, prepared: Prepared, now: float) -> None:
         cursor, recording = transaction.cursor, self._recording

@@ -114,7 +114,24 @@ ALTER TABLE document ADD COLUMN role TEXT NOT NULL DEFAULT 'submit';
 ALTER TABLE document ADD COLUMN detail TEXT NOT NULL DEFAULT ''
 """
 
-STEPS: tuple[tuple[int, str], ...] = ((1, _FIRST), (2, _TERMINOLOGY_TASKS), (3, _VERSIONS), (4, _PATIENTS))
+_EXCHANGES = """
+CREATE TABLE exchange (id TEXT {by_point} NOT NULL PRIMARY KEY, message_id BIGINT NOT NULL, mode TEXT NOT NULL, state TEXT NOT NULL,
+  updated {double} NOT NULL);
+CREATE INDEX exchange_updated ON exchange (updated, id);
+CREATE INDEX exchange_mode ON exchange (mode, updated, id);
+CREATE INDEX exchange_message ON exchange (message_id);
+CREATE TABLE exchange_patient (value TEXT NOT NULL, system TEXT NOT NULL, exchange_id TEXT {by_point} NOT NULL,
+  PRIMARY KEY (value, system, exchange_id));
+CREATE INDEX exchange_patient_of ON exchange_patient (exchange_id)
+"""
+
+STEPS: tuple[tuple[int, str], ...] = (
+    (1, _FIRST),
+    (2, _TERMINOLOGY_TASKS),
+    (3, _VERSIONS),
+    (4, _PATIENTS),
+    (5, _EXCHANGES),
+)
 LATEST = STEPS[-1][0]
 
 # One node migrates, the others wait (PostgreSQL); any fixed number.

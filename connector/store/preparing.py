@@ -9,14 +9,16 @@ from typing import Any
 
 import msgspec
 
+from connector.exchange.decoding import ins_of_address
 from connector.exchange.lineage import Step, answerable, steps
 from connector.exchange.registry import Sighting, sighting
 from connector.issues import Issue, worst
+from connector.monsisra.continuation import state_of
 from connector.ports import Entry
 from connector.store.carving import Carved, detach
 from connector.terminology import Untranslated
 
-__all__ = ["INLINE", "Prepared", "bounded", "bucket_of", "clean", "codes_of", "identity_of", "prepare"]
+__all__ = ["INLINE", "Held", "Prepared", "bounded", "bucket_of", "clean", "codes_of", "identity_of", "prepare"]
 
 INLINE = 256 * 1024  # larger bodies are files (design decision 10)
 _LONGEST = 240  # characters of an indexed text; PostgreSQL's index rows end at 2,700 bytes
@@ -51,6 +53,17 @@ def bucket_of(destination: str, key: str) -> int:
     return (zlib.crc32(destination.encode()) % (1 << 25)) * _BUCKETS + zlib.crc32(key.encode()) % _BUCKETS
 
 
+class Held(msgspec.Struct, frozen=True):
+    """An exchange under its own id: the row of `exchange` when it is `accepted`; `after` is the message that the verdict knows to hold it."""
+
+    id: str
+    after: int
+    accepted: bool
+    mode: str
+    state: str
+    patients: tuple[tuple[str, str], ...]
+
+
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """An entry as rows, made on the caller's side so that the writer only inserts. `files`: contents to keep before the commit."""
 
@@ -63,6 +76,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[tuple[str, str, str], ...]  # document id, what the message does to it, detail: rows of `document`
     flagged: bool  # a document id seen before is told
     steps: tuple[Step, ...]  # earlier documents that it replaces or deletes
+    held: Held | None  # under its own id
     sighting: Sighting | None  # what it says of its patient
     informed: bool  # the verdict knows what the store knows
     untranslated: tuple[Untranslated, ...]
@@ -101,13 +115,31 @@ def prepare(entry: Entry, now: float) -> Prepared:
         lanes=tuple([(item.destination, bounded(item.key)) for item in entry.deliveries]),
         documents=tuple(dict.fromkeys([bounded(item) for item in entry.document_ids])),
         roles=_roles(entry, followed),
-        flagged=entry.exchange is None or entry.exchange.intent not in _NOT_FLAGGED,
+        flagged=entry.exchange is None or (entry.exchange.intent not in _NOT_FLAGGED and not entry.after),
         steps=followed,
+        held=_held(entry),
         sighting=sighting(accepted, entry.sender or inbound.endpoint) if accepted is not None else None,
         informed=entry.informed,
         untranslated=entry.untranslated,
         bodies=tuple(carved.apart.items()) if carved else (),
     )
+
+
+def _held(entry: Entry) -> Held | None:
+    exchange = entry.exchange
+    if entry.after is None or exchange is None or exchange.id is None:
+        return None
+    numbers = (
+        [(each.value, each.system or each.authority or "") for each in exchange.patient.identifiers]
+        if exchange.patient
+        else []
+    )
+    if exchange.channel is not None and (number := ins_of_address(exchange.channel.address or "")):
+        numbers.append((number.upper(), ""))
+    return Held(
+        id=bounded(exchange.id), after=entry.after, accepted=entry.state == "translated", mode=exchange.mode or "",
+        state=state_of(exchange), patients=tuple({(bounded(value), bounded(system)): None for value, system in numbers}),
+    )  # fmt: skip
 
 
 def _roles(entry: Entry, followed: Sequence[Step]) -> tuple[tuple[str, str, str], ...]:

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from connector.exchange.known import Earlier, Known
 from connector.issues import Issue, IssueCode, Severity, worst
 from connector.ports import Contradicted, DuplicateControlId, Recorded
+from connector.store.exchange_index import ExchangeIndex
 from connector.store.patients import PatientIndex, Weighed
 from connector.store.preparing import Prepared, bucket_of, codes_of, unpack_answers
 from connector.store.statements import Cursor, Statement, any_of, insert_of, many
@@ -61,6 +63,7 @@ class Recording:
         self._lane = _upsert_lane(dialect)
         self.tasks = Tasks(dialect)
         self.patients = PatientIndex(dialect, self.numbers)
+        self.exchanges = ExchangeIndex(dialect)
 
     # --- applied by the writer
 
@@ -96,6 +99,7 @@ class Recording:
         )
         self.documents_of(cursor, [(*role, number) for entry, number in numbered for role in entry.roles])
         self.patients.apply(cursor, list(zip(weighed, ids, strict=True)), rows[0]["received"])
+        self.exchanges.apply(cursor, numbered, rows[0]["received"])
         self.bodies_of(
             cursor, [(*body, f"m{number}") for entry, number in numbered for body in entry.bodies], rows[0]["received"]
         )
@@ -249,8 +253,9 @@ class Recording:
                 fresh.append(operation)
         return fresh
 
-    def _uncontradicted(self, cursor: Cursor, operations: Sequence[Operation]) -> tuple[list[Operation], list[Weighed]]:
+    def _uncontradicted(self, cursor: Cursor, operations: list[Operation]) -> tuple[list[Operation], list[Weighed]]:
         """Those whose verdict stands; the others learn what the store knows, nothing of them is kept."""
+        operations = self._up_to_date(cursor, operations)
         fresh, kept = [], []
         for operation, weighed in zip(
             operations, self.patients.weigh(cursor, [operation.argument for operation in operations]), strict=True
@@ -261,6 +266,14 @@ class Recording:
                 fresh.append(operation)
                 kept.append(weighed)
         return fresh, kept
+
+    def _up_to_date(self, cursor: Cursor, operations: list[Operation]) -> list[Operation]:
+        """Those whose verdict knows the exchange that is there under their id; of two in one transaction the second is asked again."""
+        stale = self.exchanges.weigh(cursor, [operation.argument for operation in operations])
+        for place, found in stale.items():
+            known = Contradicted(Known(earlier=found)) if isinstance(found, Earlier) else Again(operations[found])
+            operations[place].result = known
+        return [operation for place, operation in enumerate(operations) if place not in stale]
 
     def _documents_seen(self, cursor: Cursor, entries: Sequence[Prepared]) -> tuple[dict[str, int], set[str]]:
         """The first message of each document that came before, and the documents that a later one replaces already."""

@@ -14,7 +14,7 @@ from connector.store.content import ContentFiles
 from connector.store.database import Database
 from connector.store.journal import SqlJournal
 from connector.store.statements import Statement, any_of, many
-from connector.store.tables import content, content_use, delivery, document, lane, message
+from connector.store.tables import content, content_use, delivery, document, exchange, exchange_patient, lane, message
 from connector.store.writer import Operation, Transaction
 
 __all__ = ["Forgotten", "Keep", "Retention"]
@@ -102,10 +102,13 @@ class _Pruning:
             Statement(sa.delete(table).where(any_of(column, ids, dialect)), dialect)
             for table, column in (
                 (document, document.c.message_id),
+                (exchange, exchange.c.message_id),
                 (delivery, delivery.c.message_id),
                 (message, message.c.id),
             )
         ]
+        held = sa.select(exchange.c.id).where(any_of(exchange.c.message_id, ids, dialect))
+        self._patients = Statement(sa.delete(exchange_patient).where(exchange_patient.c.exchange_id.in_(held)), dialect)
         self._lanes = Statement(
             sa.delete(lane)
             .where(~lane.c.active, lane.c.due < sa.bindparam("before", type_=sa.Double))
@@ -126,6 +129,7 @@ class _Pruning:
             owners = [f"m{number}" for number in ids] + [f"d{number}" for number in legs]
             digests = sorted({row[0] for row in self._uses.rows(cursor, owners=many(owners, self._dialect))})
             gone = self._contents.rows(cursor, digests=many(digests, self._dialect)) if digests else []
+            self._patients.run(cursor, ids=chosen)
             for statement in self._messages:
                 statement.run(cursor, ids=chosen)
             operation.result = (len(ids), len(gone))

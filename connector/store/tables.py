@@ -27,6 +27,8 @@ __all__ = [
     "content_use",
     "delivery",
     "document",
+    "exchange",
+    "exchange_patient",
     "fhir_index",
     "fhir_resource",
     "fhir_version",
@@ -237,6 +239,29 @@ patient_identifier = Table(
 )
 Index("patient_identifier_of", patient_identifier.c.patient_id)
 
+Ordered = Text(collation="C").with_variant(Text(), "sqlite")  # by character, whatever the database's locale: for ranges
+
+exchange = Table(
+    "exchange",
+    metadata,
+    Column("id", Ordered, primary_key=True),  # the exchange's own
+    Column("message_id", BigInteger, nullable=False),  # that holds the version in force
+    Column("mode", Text, nullable=False),
+    Column("state", Text, nullable=False),  # of a téléexpertise; open or closed for a conversation and a channel
+    Column("updated", Double, nullable=False),
+)
+Index("exchange_updated", exchange.c.updated, exchange.c.id)
+Index("exchange_mode", exchange.c.mode, exchange.c.updated, exchange.c.id)
+Index("exchange_message", exchange.c.message_id)
+exchange_patient = Table(
+    "exchange_patient",
+    metadata,
+    Column("value", Text, primary_key=True),
+    Column("system", Text, primary_key=True),
+    Column("exchange_id", Ordered, primary_key=True),
+)
+Index("exchange_patient_of", exchange_patient.c.exchange_id)
+
 fhir_resource = Table(
     "fhir_resource",
     metadata,
@@ -263,8 +288,6 @@ fhir_version = Table(
     Column("digest", Text),
     Column("body", LargeBinary, nullable=False),
 )
-
-Ordered = Text(collation="C").with_variant(Text(), "sqlite")  # by character, whatever the database's locale: for ranges
 
 fhir_index = Table(
     "fhir_index",

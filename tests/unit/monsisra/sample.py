@@ -39,14 +39,14 @@ def read(value: dict[str, Any]) -> Exchange:
 
 
 @cache
-def _tables() -> terminology.Tables:
+def tables() -> terminology.Tables:
     return terminology.load({path.name: path.read_text("utf-8") for path in (ROOT / "terminology").glob("*.csv")})
 
 
 def context(domains: str = DOMAIN) -> Context:
     """A test environment with one MonSisra domain."""
     return Context(
-        now=Moment("2026-11-24T10:00:00+01:00"), table=_tables().table, systems=_tables().systems,
+        now=Moment("2026-11-24T10:00:00+01:00"), table=tables().table, systems=tables().systems,
         options={"monsisra_domains": domains},
     )  # fmt: skip
 

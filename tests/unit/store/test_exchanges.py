@@ -1,0 +1,220 @@
+"""Exchanges by their own id: the first, the same again, grown, contradicted; two at once; found by patient, mode, state and time. Both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from functools import cache
+from typing import Any
+
+from connector.engine.clock import SystemClock
+from connector.engine.intake import Reception
+from connector.mapping.catalogue import load_library
+from connector.pipeline.formats import SHAPES
+from connector.pipeline.judge import Desk, DeskSettings
+from connector.pipeline.route import Route
+from connector.pipeline.translate import Translator
+from connector.ports import Answer, ExchangeQuery, Inbound
+from connector.store.exchanges import SqlExchanges
+from connector.store.journal import SqlJournal
+from connector.store.retention import Keep, Retention
+from tests.journal_kit import HandClock
+from tests.unit.monsisra.sample import context, data, read, tables
+
+MESSAGE = {"id": "new", "text": "Merci.", "sent": "2026-12-01T10:00:00+01:00"}
+BOXES = ("business_software", "regional_record", "ma_sante_connectee")
+
+
+@cache
+def desk() -> Desk:
+    """No mapping is needed to read the profile."""
+    settings = DeskSettings(routes=(Route(to=("dpi",), boxes=BOXES), Route(to=("dpi",))))
+    return Desk(Translator(load_library({}, SHAPES, tables())), lambda _: context(), settings)
+
+
+class Site:
+    """A journal with its way in."""
+
+    def __init__(self, journal: SqlJournal, clock: HandClock) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.exchanges = SqlExchanges(journal)
+        self.intake = Reception(journal, desk(), SystemClock())
+
+    async def post(self, value: dict[str, Any]) -> Answer:
+        raw = json.dumps(value).encode()
+        return await self.intake(
+            Inbound(raw=raw, endpoint="rest", remote="r", received_at="2026-03-01T00:00:00Z", format="exchange")
+        )
+
+    async def found(self, **filters: Any) -> list[str]:
+        page, _ = await self.exchanges.search(ExchangeQuery(**filters))
+        return [each.exchange.mode or "" for each in page]
+
+
+@contextlib.asynccontextmanager
+async def site(url: str) -> AsyncIterator[Site]:
+    clock = HandClock()
+    journal = SqlJournal(url, clock=clock)
+    await journal.start()
+    made = Site(journal, clock)
+    try:
+        yield made
+    finally:
+        await made.intake.stop()
+        await journal.stop()
+
+
+def codes(answer: Answer) -> list[str]:
+    return [issue.code for issue in answer.issues]
+
+
+def test_an_exchange_is_kept_under_its_id_with_its_bytes(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            answer = await here.post(data("conversation"))
+            assert (answer.state, answer.repeated, codes(answer)) == ("translated", False, [])
+            kept = await here.exchanges.get(data("conversation")["id"], attachments=True)
+            assert kept is not None
+            assert (kept.message_id, kept.state, kept.deliveries) == (answer.message_id, "open", (("dpi", "queued"),))
+            assert kept.exchange == read(data("conversation"))
+            bare = await here.exchanges.get(data("conversation")["id"])
+            assert bare is not None
+            assert bare.exchange.messages[0].photos[0].content.data is None
+            assert await here.exchanges.get("nobody") is None
+
+    asyncio.run(case())
+
+
+def test_the_same_again_is_the_same_message_whatever_its_bytes(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            first = await here.post(data("teleexpertise"))
+            again = await here.post(dict(reversed(data("teleexpertise").items())))
+            assert (again.message_id, again.repeated, again.state) == (first.message_id, True, "translated")
+            assert len(here.journal.search.list_messages()) == 1
+
+    asyncio.run(case())
+
+
+def test_a_conversation_that_grew_is_a_new_version_and_one_that_changed_is_refused(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            first = await here.post(data("conversation"))
+            grown = data("conversation")
+            grown["messages"].append(MESSAGE)
+            second = await here.post(grown)
+            assert (second.state, second.repeated) == ("translated", False)
+            assert second.message_id != first.message_id
+            changed = data("conversation")
+            changed["messages"][0]["text"] = "Autre chose."
+            refused = await here.post(changed)
+            assert (refused.state, codes(refused)) == ("refused", ["EXCHANGE_CONFLICT"])
+            old = await here.post(data("conversation"))
+            assert (old.state, codes(old)) == ("refused", ["EXCHANGE_CONFLICT"])
+            kept = await here.exchanges.get(grown["id"])
+            assert kept is not None
+            assert (kept.message_id, len(kept.exchange.messages)) == (second.message_id, 4)
+
+    asyncio.run(case())
+
+
+def test_a_refused_exchange_changes_nothing(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            answer = await here.post(data("document", patient=None))
+            assert (answer.state, codes(answer)[-1]) == ("refused", "MODE_FIELD")
+            assert await here.exchanges.get(data("document")["id"]) is None
+            assert await here.found() == []
+            assert (await here.post(data("document"))).state == "translated"
+
+    asyncio.run(case())
+
+
+def test_what_it_must_say_of_itself(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            value = data("mail", id=None, origin=None)
+            del value["documents"][0]["content"]["data"]
+            answer = await here.post(value)
+            places = [(issue.code, issue.place.path) for issue in answer.issues]
+            assert ("FIELD_MISSING", "id") in places
+            assert ("FIELD_MISSING", "origin") in places
+            assert ("EXCHANGE_CONTENT", "documents[1].content") in places
+
+    asyncio.run(case())
+
+
+def test_twenty_at_once_under_one_id_make_one_version(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            answers = await asyncio.gather(*[here.post(data("document")) for _ in range(20)])
+            assert len({answer.message_id for answer in answers}) == 1
+            assert [answer.repeated for answer in answers].count(False) == 1
+            assert len(here.journal.search.list_messages()) == 1
+
+    asyncio.run(case())
+
+
+def test_two_different_ones_at_once_under_one_id_leave_one(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            other = data("document")
+            other["documents"][0]["title"] = "Autre"
+            answers = await asyncio.gather(here.post(data("document")), here.post(other))
+            assert sorted(str(answer.state) for answer in answers) == ["refused", "translated"]
+
+    asyncio.run(case())
+
+
+def test_exchanges_are_found_by_patient_mode_state_and_time_in_pages(url: str) -> None:
+    async def case() -> None:
+        async with site(url) as here:
+            for name in ("conversation", "document", "teleexpertise", "mon-espace-sante", "mail"):
+                assert (await here.post(data(name))).state == "translated", name
+                here.clock.forward(60)
+            henri = data("document")["patient"]["identifiers"][0]["value"]
+            julie = data("mon-espace-sante")["patient"]["identifiers"][0]["value"]
+            assert await here.found(patient=henri) == ["document", "conversation"]
+            assert await here.found(patient=henri, system="1.2.250.1.213.1.4.10") == ["document", "conversation"]
+            assert await here.found(patient=henri, system="1.2.3") == []
+            assert await here.found(patient=julie) == ["mon_espace_sante"]
+            assert await here.found(mode="mail") == ["mail"]
+            assert await here.found(state="avis_rendu") == ["teleexpertise"]
+            assert await here.found(since="2026-03-01T00:03:00+00:00") == ["mail", "mon_espace_sante"]
+            seen: list[str] = []
+            after = None
+            while True:
+                page, more = await here.exchanges.search(ExchangeQuery(count=2, after=after))
+                seen += [each.exchange.mode or "" for each in page]
+                if not more:
+                    break
+                after = page[-1].position
+            assert seen == ["mail", "mon_espace_sante", "teleexpertise", "document", "conversation"]
+
+    asyncio.run(case())
+
+
+def test_what_is_forgotten_is_no_longer_an_exchange(url: str) -> None:
+    async def case() -> None:
+        clock = HandClock()
+        journal = SqlJournal(url, clock=clock, window_days=1)
+        retention = Retention(journal)
+        await journal.start()
+        here = Site(journal, clock)
+        try:
+            await here.post(data("mail"))
+            for _, state in journal.search.list_messages()[0].deliveries:
+                assert state == "queued"
+            await journal.cancel([1])
+            clock.forward(10 * 86_400)
+            await retention.prune(Keep(messages_days=2))
+            assert await here.exchanges.get(data("mail")["id"]) is None
+            assert await here.found() == []
+        finally:
+            await here.intake.stop()
+            await journal.stop()
+
+    asyncio.run(case())
