@@ -44,6 +44,7 @@ class Records:
 
     def __init__(self, settings: Settings) -> None:
         from connector.engine.clock import SystemClock
+        from connector.store.patient_search import Patients
         from connector.store.search import Search
 
         self._settings = settings
@@ -52,6 +53,7 @@ class Records:
         if self._database.lite and not self._database.path.exists():
             raise FileNotFoundError(self._database.path)
         self.search = Search(self._database, journal.files)
+        self.patients = Patients(self._database)
 
     def close(self) -> None:
         """Give the connections back."""

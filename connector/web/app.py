@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from connector.app import Application
 from connector.store.search import Filters
-from connector.web import advice, page, terminology
+from connector.web import advice, page, patients, terminology
 from connector.web.asking import json_answer, known, number, ours
 from connector.web.metrics import exposition
 
@@ -162,6 +162,7 @@ def build(application: Application) -> Starlette:
     ]
     routes += terminology.routes(application)
     routes += advice.routes(application)
+    routes += patients.routes(application)
     routes.append(Mount("/fhir", app=application.fhir_app()))
     return Starlette(
         routes=routes,
