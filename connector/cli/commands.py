@@ -99,6 +99,7 @@ def build() -> typer.Typer:
         journal,
         listen,
         monsisra,
+        patients,
         reference,
         send,
         serve,
@@ -131,6 +132,7 @@ def build() -> typer.Typer:
         listen,
         journal,
         terminology,
+        patients,
         doctor,
         reference,
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.cli.texts_monsisra import MONSISRA
+from connector.cli.texts_patients import PATIENTS
 from connector.cli.texts_terminology import TERMINOLOGY
 
 __all__ = ["FRENCH", "translate"]
@@ -183,7 +184,7 @@ _WORDS = {
     "unread": "non lu", "unwritten": "non écrit", "test": "test", "production": "production",
 }  # fmt: skip
 
-FRENCH: dict[str, str] = {**_HELP, **_OPTIONS, **_SENTENCES, **_DOCTOR, **_WORDS, **TERMINOLOGY, **MONSISRA}
+FRENCH: dict[str, str] = {**_HELP, **_OPTIONS, **_SENTENCES, **_DOCTOR, **_WORDS, **TERMINOLOGY, **MONSISRA, **PATIENTS}
 
 
 def translate(sentence: str, language: str) -> str:
