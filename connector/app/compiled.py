@@ -92,6 +92,7 @@ def site_context(settings: Settings, tables: Tables) -> Callable[[str], Context]
     options = {name: str(value) for name, value in settings.rules.model_dump().items()}
     options["test_names"] = "\n".join(settings.identity.test_names)
     options["author_specialty"] = settings.identity.author_specialty
+    options |= settings.documents.model_dump()
     options["monsisra_domains"] = " ".join(settings.monsisra.domains)
 
     def at(now: str) -> Context:

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from connector.exchange.documents import Directives
 from connector.pipeline.journey import Policy
 from connector.settings.references import SecretReference
+from connector.settings.written import WrittenDocuments
 from connector.settings.tls import ClientTls
 
 __all__ = [
@@ -363,6 +364,9 @@ class Settings(Model):
         default=Monsisra(), description="What the site knows of MonSisra, and how large an exchange may be."
     )
     identity: Identity = Field(default=Identity(), description="Who patients and authors are.")
+    documents: WrittenDocuments = Field(
+        default=WrittenDocuments(), description="What stands in the documents that the connector makes itself."
+    )
     senders: dict[str, SenderRules] = Field(
         default={},
         description="Rules for senders that write differently, by `MSH-3|MSH-4`, by the name of a receiver, or `*` for any.",
