@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from connector.exchange.identifiers import ins_of, is_oid
 from connector.exchange.identity import different_traits, missing_traits, qualified
 from connector.exchange.people import DmpConsent, HumanName, Identifier, Patient
-from connector.exchange.registry import in_domain, key_of, keys_of
+from connector.exchange.registry import in_domain, key_of, keys_of, searched
 from connector.issues import Issue, IssueCode, Severity, worst
 from connector.ports import Claimed, DeliveryFailed, Receipt, Retry, Sender
 
@@ -68,7 +68,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
             return "birthdate"
         if not 1 <= self.page <= 10_000:
             return "page"
-        enough = self.identifier.rpartition("|")[2].strip() or (self.family.strip() and (self.given or self.birth_date))
+        enough = self.identifier.rpartition("|")[2].strip() or (
+            searched(self.family) and (searched(self.given) or self.birth_date)
+        )
         return None if enough else "more"
 
     @property

@@ -61,13 +61,16 @@ class Patients:
         """Records, merged ones too, by name. `family` and `given` are beginnings (accents, case and hyphens do not count; any name of the
         patient, any given name), `birth_date` an ISO date or the beginning of one, `number` whole, in `domain` (`ins` or an OID) or in any."""
         chosen = sa.select(patient)
+        names = searched(family), searched(given)
+        if (family and not names[0]) or (given and not names[1]):  # nothing of it is a letter
+            return []
         if number:
             of = sa.select(patient_identifier.c.patient_id).where(patient_identifier.c.value == _compact(number))
             if domain:
                 of = of.where(patient_identifier.c.domain.in_([*INS_OIDS] if domain == "ins" else [bounded(domain)]))
             chosen = chosen.where(patient.c.id.in_(of))
         if family or given:
-            chosen = chosen.where(patient.c.id.in_(_named(searched(family), searched(given))))
+            chosen = chosen.where(patient.c.id.in_(_named(*names)))
         if birth_date:
             chosen = chosen.where(patient.c.birth_date.startswith(birth_date, autoescape=True))
         chosen = chosen.order_by(patient.c.family, patient.c.given, patient.c.id).limit(limit).offset(offset)

@@ -175,7 +175,7 @@ class PatientIndex:
             return Weighed(issues=tuple(issues))
         prior = hand.living(keys_of(seen.prior)) if seen.prior is not None else []
         made = plan(seen, [row.record() for row in rows], [row.record() for row in prior])
-        if made.issue is not None:
+        if made.issue is not None and not issues:  # a merge explains why the old traits do not fit any more
             issues.append(Issue.of(Severity.WARNING, made.issue, "patient.identifiers"))
         weighed = Weighed(plan=made, fingerprint=seen.fingerprint, issues=tuple(issues))
         if made:
