@@ -16,12 +16,14 @@ from connector.exchange.documents import Document
 from connector.exchange.identifiers import STRUCT_IDNAT, organization_number
 from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import Moment, has_zone, precision, with_zone
-from connector.exchange.people import Concept, Identifier, Organization, Party, Period
+from connector.exchange.people import Concept, Device, Identifier, Organization, Party, Period
 from connector.mapping.language import Run
 
 __all__ = ["second_of", "signed"]
 
 _BY = "connector/cda/authorship.py"
+#: « Service numérique référencé »: sector (JDV_J04) and facility (JDV_J02) where the site's settings name no other.
+_SERVICE = "SNR"
 #: Titles (JDV_J246), which people and HL7 v2 put in front of a name; in a CDA the prefix is the civility.
 _TITLES = ("DR", "PR", "MC", "MG", "PC", "PG")
 
@@ -46,20 +48,20 @@ def signed(exchange: Exchange, run: Run, *, position: int = 0, act: Concept | No
     author = next((each for each in document.authors if each.name or each.device), None) or exchange.sender
     if author is None:
         return replace(exchange, documents=_with(exchange, position, replace(document, **changes)))
-    responsible = _known(author, exchange)
+    responsible = _account(_known(author, exchange))
     if document.authors:
         changes["authors"] = tuple(
             replace(_known(each, exchange), time=each.time or created) for each in document.authors
         )
     fill("authors", (replace(responsible, time=created),), "sender")
-    fill("signer", replace(responsible, time=created), "sender")
+    fill("signer", replace(responsible, device=None, time=created), "sender")
     fill("custodian", _custodian(responsible, exchange.sender, run.context), "sender.organization")
     fill(
         "acts", (Act(code=act, period=Period(start=created), performer=_performer(responsible, run.context)),), "sender"
     )
     document = replace(document, **changes)
     encounter = document.encounter or exchange.encounter or Encounter()
-    facility = _coded("healthcare-facilities", run.context.options.get("facility"), run.context)
+    facility = _coded("healthcare-facilities", run.context.options.get("facility") or _SERVICE, run.context)
     encounter = replace(
         encounter,
         facility_type=encounter.facility_type or facility,
@@ -99,8 +101,17 @@ def _known(author: Party, exchange: Exchange) -> Party:
     return author
 
 
-def _custodian(author: Party, sender: Party | None, context: Context) -> Organization | None:
-    """The site's custodian, else the organisation of the author or of the acting account when the register knows it."""
+def _account(author: Party) -> Party:
+    """A service's account is no person: its organisation answers, and MonSisra is the software that wrote."""
+    if author.name is not None or author.device is not None or author.organization is None:
+        return author
+    numbers = author.identifiers or author.organization.identifiers
+    return replace(author, identifiers=numbers, device=Device(model="MonSisra", software="MonSisra"))
+
+
+def _custodian(author: Party, sender: Party | None, context: Context) -> Organization:
+    """The site's custodian, else the organisation of the author or of the acting account when the register knows it, else the site
+    by its name alone, in the domain of organisations."""
     number = context.options.get("custodian")
     if number:
         name = context.options.get("custodian_name") or None
@@ -109,19 +120,19 @@ def _custodian(author: Party, sender: Party | None, context: Context) -> Organiz
     for party in (author, sender):
         if party is not None and party.organization is not None and organization_number(party.organization) is not None:
             return party.organization
-    return None
+    return Organization(identifiers=(Identifier(value=STRUCT_IDNAT),), name=context.site)
 
 
 def _performer(author: Party, context: Context) -> Party:
-    sector = _coded("practice-settings", context.options.get("sector"), context)
+    sector = _coded("practice-settings", context.options.get("sector") or _SERVICE, context)
     organization = author.organization or Organization()
     if organization.sector is None and sector is not None:
         organization = replace(organization, sector=sector)
-    return replace(author, organization=organization)
+    return replace(author, organization=organization, device=None)
 
 
-def _coded(table: str, code: str | None, context: Context) -> Concept | None:
-    if not code or context.table is None:
+def _coded(table: str, code: str, context: Context) -> Concept | None:
+    if context.table is None:
         return None
     found = context.table(table).from_exchange("exchange", code)
     return (

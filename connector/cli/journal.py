@@ -152,7 +152,7 @@ def _show(terminal: Terminal, shown: Any) -> None:
     rows = [
         [
             str(leg.id),
-            leg.destination,
+            f"{leg.destination} ({leg.part})" if leg.part else leg.destination,
             terminal.text(leg.state),
             str(leg.attempts),
             leg.settled or leg.next_try or leg.queued or "",

@@ -52,6 +52,14 @@ class MllpOutSettings(EndpointSettings):
     format: str = Field(
         default="raw", description="`raw`: the bytes as received, MSH-10 included; `hl7`: written by the mappings."
     )
+    documents: Literal["", "transmission", "lps"] = Field(
+        default="",
+        description="Volet that says a document, when written: `transmission` (CISIS_CDA_HL7_V2) or `lps` (CISIS_CDA_HL7_LPS, with the mail around it); by default `lps` for what a mailbox or a user of MonSisra sent.",
+    )
+    requests: Literal["teleexpertise", "referral", "none"] = Field(
+        default="teleexpertise",
+        description="Messages that say the state of a téléexpertise, when written: `teleexpertise` (ORM^O01, ORU^R01), `referral` (REF^I12, RRI^I12) or `none`, its documents alone. Both are profiles of this project.",
+    )
     connections: int = Field(
         default=4, ge=1, le=64, description="Connections at most; each carries one message at a time."
     )

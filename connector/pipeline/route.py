@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -11,6 +11,7 @@ from connector.exchange.model import Exchange
 from connector.exchange.sharing import ticked
 from connector.issues import Issue, IssueCode, Severity
 from connector.pipeline.journey import Delivery
+from connector.pipeline.messages import messages_of
 
 __all__ = ["Route", "Subject", "deliveries", "unserved"]
 
@@ -64,10 +65,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return any(document.type is not None and document.type.code in self.document_types for document in documents)
 
 
-def deliveries(subject: Subject, routes: Iterable[Route]) -> tuple[Delivery, ...]:
-    """One delivery a destination, in the order of the routes, each destination once, all under the subject's ordering key."""
+def deliveries(
+    subject: Subject, routes: Iterable[Route], writes: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[Delivery, ...]:
+    """The deliveries in the order of the routes, each destination once, all under the subject's ordering key. One a destination; to one
+    that gets HL7 v2 written (`writes`, with what it asks for), one for each message that says the Exchange."""
     names = dict.fromkeys(name for route in routes if route.holds(subject) for name in route.to)
-    return tuple(Delivery(destination=name, key=subject.key) for name in names)
+    exchange, asked = subject.exchange, writes or {}
+    return tuple(
+        Delivery(destination=name, key=subject.key, part=part)
+        for name in names
+        for part in (messages_of(exchange, asked[name]) if name in asked and exchange is not None else ("",))
+    )
 
 
 def unserved(subject: Subject, routes: Iterable[Route]) -> list[Issue]:

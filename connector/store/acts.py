@@ -101,7 +101,7 @@ class Acts:
             dialect,
         )
         self._routed = Statement(
-            sa.select(lane.c.destination, lane.c.key)
+            sa.select(lane.c.destination, lane.c.key, delivery.c.part)
             .join(delivery, delivery.c.lane_id == lane.c.id)
             .where(delivery.c.message_id == number)
             .order_by(delivery.c.id),
@@ -160,8 +160,8 @@ class Acts:
 
     def _add(self, transaction: Transaction, number: int, prepared: Prepared, now: float) -> None:
         cursor, recording = transaction.cursor, self._recording
-        lanes = recording.lanes(cursor, set(prepared.lanes), now)
-        recording.deliver(transaction, [(number, pair) for pair in prepared.lanes], lanes, now)
+        lanes = recording.lanes(cursor, {each[:2] for each in prepared.lanes}, now)
+        recording.deliver(transaction, [(number, each) for each in prepared.lanes], lanes, now)
         recording.documents_of(cursor, [(*role, number) for role in prepared.roles])
         recording.bodies_of(cursor, [(*body, f"m{number}") for body in prepared.bodies], now)
         recording.tasks.count(cursor, [(number, each) for each in prepared.untranslated], now)
@@ -199,13 +199,14 @@ class Acts:
         now = self._now()
         for operation in operations:
             number, destination = operation.argument
-            routed = dict.fromkeys((of, key) for of, key in self._routed.rows(transaction.cursor, message_id=number))
+            routed = dict.fromkeys(tuple(row) for row in self._routed.rows(transaction.cursor, message_id=number))
             if destination is not None:
                 found = self._key.rows(transaction.cursor, message_id=number)
-                chosen = [pair for pair in routed if pair[0] == destination]
-                routed = dict.fromkeys(chosen or [(destination, key) for key, state in found if state == "translated"])
-            lanes = self._recording.lanes(transaction.cursor, set(routed), now)
-            operation.result = self._recording.deliver(transaction, [(number, pair) for pair in routed], lanes, now)
+                chosen = [each for each in routed if each[0] == destination]
+                whole = [(destination, key, "") for key, state in found if state == "translated"]
+                routed = dict.fromkeys(chosen or whole)
+            lanes = self._recording.lanes(transaction.cursor, {each[:2] for each in routed}, now)
+            operation.result = self._recording.deliver(transaction, [(number, each) for each in routed], lanes, now)
 
     def _awaken(self, transaction: Transaction, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
         now = self._now()

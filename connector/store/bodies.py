@@ -151,4 +151,5 @@ def claimed(item: Waiting, body: Body, destination: str, key: str) -> Claimed:
         type=item.type,
         raw=body.raw,
         exchange=body.exchange,
+        part=item.part,
     )

@@ -52,6 +52,7 @@ class Waiting(msgspec.Struct, frozen=True):
     type: str
     digest: str
     size: int
+    part: str = ""
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,9 +267,18 @@ class Lanes:
     def _waiting(self, cursor: Cursor, lane_id: int, depth: int) -> list[Waiting]:
         found = [
             Waiting(
-                number, of, attempts, bool(resent) or state == "sent", state == "sent", control_id, kind, digest, size
+                number,
+                of,
+                attempts,
+                bool(resent) or state == "sent",
+                state == "sent",
+                control_id,
+                kind,
+                digest,
+                size,
+                part,
             )
-            for number, of, state, attempts, resent, control_id, kind, digest, size in self._open.rows(
+            for number, of, state, attempts, resent, part, control_id, kind, digest, size in self._open.rows(
                 cursor, lane_id=lane_id, depth=depth
             )
         ]
@@ -287,7 +297,8 @@ def _apart(operations: Sequence[Operation]) -> list[tuple[str, bytes | None, str
 
 
 def _open_deliveries(whole: sa.BindParameter[int]) -> sa.Select[Any]:
-    columns = (delivery.c.id, delivery.c.message_id, delivery.c.state, delivery.c.attempts, delivery.c.resent)
+    names = ("id", "message_id", "state", "attempts", "resent", "part")
+    columns = [delivery.c[name] for name in names]
     return (
         sa.select(*columns, message.c.control_id, message.c.type, message.c.digest, message.c.size)
         .join(message, message.c.id == delivery.c.message_id)

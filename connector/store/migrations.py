@@ -125,12 +125,16 @@ CREATE TABLE exchange_patient (value TEXT NOT NULL, system TEXT NOT NULL, exchan
 CREATE INDEX exchange_patient_of ON exchange_patient (exchange_id)
 """
 
+# To a destination that gets HL7 v2 written, one delivery for each message that says the exchange.
+_PARTS = "ALTER TABLE delivery ADD COLUMN part TEXT NOT NULL DEFAULT ''"
+
 STEPS: tuple[tuple[int, str], ...] = (
     (1, _FIRST),
     (2, _TERMINOLOGY_TASKS),
     (3, _VERSIONS),
     (4, _PATIENTS),
     (5, _EXCHANGES),
+    (6, _PARTS),
 )
 LATEST = STEPS[-1][0]
 

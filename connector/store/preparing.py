@@ -71,7 +71,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     identity: str | None
     digest: str
     judged_apart: bool  # the duplicate verdict is already taken: no second one
-    lanes: tuple[tuple[str, str], ...]
+    lanes: tuple[tuple[str, str, str], ...]  # destination, key, part: one a delivery
     documents: tuple[str, ...]
     roles: tuple[tuple[str, str, str], ...]  # document id, what the message does to it, detail: rows of `document`
     flagged: bool  # a document id seen before is told
@@ -112,7 +112,7 @@ def prepare(entry: Entry, now: float) -> Prepared:
         identity=identity,
         digest=entry.digest,
         judged_apart=entry.conflicts_with is not None,
-        lanes=tuple([(item.destination, bounded(item.key)) for item in entry.deliveries]),
+        lanes=tuple([(item.destination, bounded(item.key), item.part) for item in entry.deliveries]),
         documents=tuple(dict.fromkeys([bounded(item) for item in entry.document_ids])),
         roles=_roles(entry, followed),
         flagged=entry.exchange is None or (entry.exchange.intent not in _NOT_FLAGGED and not entry.after),

@@ -74,7 +74,7 @@ class Recording:
         if not fresh:
             return
         entries = [operation.argument for operation in fresh]
-        lanes = self.lanes(cursor, {pair for entry in entries for pair in entry.lanes}, entries[0].row["received"])
+        lanes = self.lanes(cursor, {each[:2] for entry in entries for each in entry.lanes}, entries[0].row["received"])
         ids = self.numbers(cursor, "message", len(entries))
         seen, overtaken = self._documents_seen(cursor, entries)
         rows = []
@@ -93,7 +93,7 @@ class Recording:
         numbered = list(zip(entries, ids, strict=True))
         self.deliver(
             transaction,
-            [(number, pair) for entry, number in numbered for pair in entry.lanes],
+            [(number, each) for entry, number in numbered for each in entry.lanes],
             lanes,
             rows[0]["received"],
         )
@@ -141,11 +141,11 @@ class Recording:
     def deliver(
         self,
         transaction: Transaction,
-        wanted: Sequence[tuple[int, tuple[str, str]]],
+        wanted: Sequence[tuple[int, tuple[str, str, str]]],
         lanes: Mapping[tuple[str, str], int],
         now: float,
     ) -> Sequence[int]:
-        """Queue deliveries; returns their ids. Ids are taken after the lanes' rows are locked, so that within a lane their order is that of the commits."""
+        """Queue deliveries (message id; destination, key, part); returns their ids. Ids are taken after the lanes' rows are locked, so that within a lane their order is that of the commits."""
         if not wanted:
             return ()
         numbers = self.numbers(transaction.cursor, "delivery", len(wanted))
@@ -156,14 +156,15 @@ class Recording:
                     **_NEW_DELIVERY,
                     "id": number,
                     "message_id": of,
-                    "lane_id": lanes[pair],
-                    "destination": pair[0],
+                    "lane_id": lanes[destination, key],
+                    "destination": destination,
+                    "part": part,
                     "queued": now,
                 }
-                for number, (of, pair) in zip(numbers, wanted, strict=True)
+                for number, (of, (destination, key, part)) in zip(numbers, wanted, strict=True)
             ],
         )
-        self.wake(transaction, sorted({pair[0] for _, pair in wanted}))
+        self.wake(transaction, sorted({each[0] for _, each in wanted}))
         return numbers
 
     def wake(self, transaction: Transaction, destinations: Sequence[str]) -> None:

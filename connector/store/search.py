@@ -45,6 +45,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     destination: str
+    part: str
     key: str
     state: str
     attempts: int
@@ -219,7 +220,19 @@ class Search:
 
 
 def _legs(message_id: int) -> sa.Select[Any]:
-    names = ("id", "destination", "state", "attempts", "resent", "queued", "sent_at", "settled", "reference", "issues")
+    names = (
+        "id",
+        "destination",
+        "part",
+        "state",
+        "attempts",
+        "resent",
+        "queued",
+        "sent_at",
+        "settled",
+        "reference",
+        "issues",
+    )
     columns = [delivery.c[name] for name in names]
     sent = sa.func.coalesce(
         sa.func.length(delivery.c.sent),

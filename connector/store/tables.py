@@ -156,6 +156,7 @@ delivery = Table(
     Column("message_id", BigInteger, nullable=False),
     Column("lane_id", BigInteger, nullable=False),
     Column("destination", Text, nullable=False),
+    Column("part", Text, nullable=False, server_default=text("''")),  # which of the messages that say the exchange
     Column("state", Text, nullable=False),
     Column("open", Boolean, nullable=False),
     Column("resent", Boolean, nullable=False),  # perhaps sent before
