@@ -156,6 +156,8 @@ class IssueCode(Enum):
     EXCHANGE_PART = ("102", "", "partie du formulaire sans contenu qui la nomme ; attendu : {expected}", "part of the form that no content names; expected: {expected}")
     EXCHANGE_CONTENT = ("101", "", "contenu absent : ni data (base64), ni partie du formulaire", "content missing: neither data (base64) nor a part of the form")
     EXCHANGE_CONFLICT = ("207", "", "cet échange existe déjà sous cet identifiant, et {what} y est autre", "this exchange exists under this id already, and {what} differs there")
+    EXCHANGE_UNKNOWN = ("207", "", "aucun échange sous cet identifiant", "no exchange under this id")
+    EXCHANGE_QUERY = ("207", "", "recherche d'échanges refusée ; attendu : {expected}", "search of exchanges refused; expected: {expected}")
     MODE_FIELD = ("101", "", "champ obligatoire du mode « {mode} » absent : {expected}", "required field of the mode “{mode}” missing: {expected}")
     MODE_NOT_OURS = ("207", "", "le mode « {mode} » ne porte pas {what}", "the mode “{mode}” does not carry {what}")
     MODE_MEMBER = ("207", "", "ce correspondant n'est pas un compte MonSisra : choisir « Envoyer un document » ou « Mail sécurisé »", "this correspondent is no MonSisra account: use “Envoyer un document” (document) or “Mail sécurisé” (mail)")

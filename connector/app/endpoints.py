@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["endpoint_models", "kind_of"]
 
 #: Receivers that the web mounts by itself: not something that settings list.
-_MOUNTED = frozenset({"fhir_in"})
+_MOUNTED = frozenset({"fhir_in", "exchange_in"})
 
 
 def endpoint_models() -> dict[str, dict[str, type[BaseModel]]]:

@@ -20,6 +20,7 @@ from connector.app.journal import open_journal
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from connector.endpoints.exchange_in import ExchangeIn
     from connector.engine.supervisor import Destination, Supervisor
     from connector.exchange.model import Context
     from connector.issues import Outcome
@@ -184,6 +185,11 @@ class Application:
         """The FHIR resources that were delivered to the connector's own store."""
         return self._running.documents
 
+    @property
+    def exchange_in(self) -> ExchangeIn:
+        """The receiver of the exchange profile over REST, whose routes the web mounts."""
+        return self._running.exchange_in
+
     def receiver(self, name: str) -> Receiver:
         """A receiver by its name."""
         return self._running.receivers[name]
@@ -279,6 +285,7 @@ class _Built:
     """The parts, made in the order of their needs."""
 
     def __init__(self, application: Application, compiled: Compiled) -> None:
+        from connector.app.exchanges import exchange_receiver
         from connector.app.judging import CurrentDesk
         from connector.app.unmatched import keeper
         from connector.app.untranslated import Noted
@@ -319,7 +326,9 @@ class _Built:
             )
             for name, spec in settings.destinations.items()
         }
-        self.supervisor = Supervisor(self.journal, self.desk, clock, destinations, list(self.receivers.values()))
+        self.exchange_in = exchange_receiver(settings, self.journal, clock)
+        receivers = [*self.receivers.values(), self.exchange_in]
+        self.supervisor = Supervisor(self.journal, self.desk, clock, destinations, receivers)
 
 
 def desk_settings(settings: Settings) -> Any:

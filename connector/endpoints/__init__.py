@@ -10,7 +10,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from connector.issues import Outcome
-from connector.ports import Claimed, Clock, DocumentStore, Receiver, Sender
+from connector.ports import Claimed, Clock, DocumentStore, ExchangeStore, Receiver, Sender
 
 __all__ = ["GROUP", "Endpoint", "EndpointKind", "EndpointSettings", "Unmatched", "Write", "kind", "kinds"]
 
@@ -36,14 +36,15 @@ class EndpointSettings(BaseModel):
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What the application gives an endpoint beside its settings: its name in the site, the clock, and what some kinds ask for.
 
-    `documents` is the store behind the FHIR endpoints; `unmatched` keeps answers that belong to no message in hand; `write` makes a
-    delivery's bytes in the destination's format, `tree` what these bytes are made from.
+    `documents` is the store behind the FHIR endpoints, `exchanges` that of exchanges; `unmatched` keeps answers that belong to no message
+    in hand; `write` makes a delivery's bytes in the destination's format, `tree` what these bytes are made from.
     """
 
     name: str
     clock: Clock
     environment: str = "test"
     documents: DocumentStore | None = None
+    exchanges: ExchangeStore | None = None
     unmatched: Unmatched | None = None
     write: Write | None = None
     tree: Tree | None = None

@@ -27,7 +27,7 @@ from connector.mapping.exchange import fields
 from connector.monsisra.multipart import PART, MultipartRefused, Part, is_multipart, split
 from connector.monsisra.words import WORDS
 
-__all__ = ["MEDIA_TYPE", "dump", "from_tree", "parse"]
+__all__ = ["MEDIA_TYPE", "dump", "from_tree", "id_of", "parse"]
 
 MEDIA_TYPE = "application/vnd.monsisra.exchange+json"
 
@@ -75,6 +75,18 @@ def from_tree(tree: Any) -> Outcome[Exchange]:
         return Outcome(msgspec.convert(tree, Exchange))
     except msgspec.ValidationError as error:
         return Outcome(None, (_mistyped(str(error)),))
+
+
+def id_of(raw: bytes) -> str | None:
+    """The id that the bytes give the exchange, whatever else is wrong with them; None when it cannot be found."""
+    try:
+        return msgspec.json.decode(_only(split(raw)) if is_multipart(raw) else raw, type=_Named).id
+    except (MultipartRefused, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+class _Named(msgspec.Struct):
+    id: str | None = None
 
 
 def _only(parts: list[Part]) -> bytes:

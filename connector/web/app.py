@@ -162,6 +162,7 @@ def build(application: Application) -> Starlette:
     ]
     routes += terminology.routes(application)
     routes += advice.routes(application)
+    routes += application.exchange_in.routes()
     routes += patients.routes(application)
     routes.append(Mount("/fhir", app=application.fhir_app()))
     return Starlette(

@@ -3,68 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator
-from functools import cache
-from typing import Any
 
-from connector.engine.clock import SystemClock
-from connector.engine.intake import Reception
-from connector.mapping.catalogue import load_library
-from connector.pipeline.formats import SHAPES
-from connector.pipeline.judge import Desk, DeskSettings
-from connector.pipeline.route import Route
-from connector.pipeline.translate import Translator
-from connector.ports import Answer, ExchangeQuery, Inbound
-from connector.store.exchanges import SqlExchanges
+from connector.ports import Answer, ExchangeQuery
 from connector.store.journal import SqlJournal
 from connector.store.retention import Keep, Retention
+from tests.exchange_site import Site, site
 from tests.journal_kit import HandClock
-from tests.unit.monsisra.sample import context, data, read, tables
+from tests.unit.monsisra.sample import data, read
 
 MESSAGE = {"id": "new", "text": "Merci.", "sent": "2026-12-01T10:00:00+01:00"}
-BOXES = ("business_software", "regional_record", "ma_sante_connectee")
-
-
-@cache
-def desk() -> Desk:
-    """No mapping is needed to read the profile."""
-    settings = DeskSettings(routes=(Route(to=("dpi",), boxes=BOXES), Route(to=("dpi",))))
-    return Desk(Translator(load_library({}, SHAPES, tables())), lambda _: context(), settings)
-
-
-class Site:
-    """A journal with its way in."""
-
-    def __init__(self, journal: SqlJournal, clock: HandClock) -> None:
-        self.journal = journal
-        self.clock = clock
-        self.exchanges = SqlExchanges(journal)
-        self.intake = Reception(journal, desk(), SystemClock())
-
-    async def post(self, value: dict[str, Any]) -> Answer:
-        raw = json.dumps(value).encode()
-        return await self.intake(
-            Inbound(raw=raw, endpoint="rest", remote="r", received_at="2026-03-01T00:00:00Z", format="exchange")
-        )
-
-    async def found(self, **filters: Any) -> list[str]:
-        page, _ = await self.exchanges.search(ExchangeQuery(**filters))
-        return [each.exchange.mode or "" for each in page]
-
-
-@contextlib.asynccontextmanager
-async def site(url: str) -> AsyncIterator[Site]:
-    clock = HandClock()
-    journal = SqlJournal(url, clock=clock)
-    await journal.start()
-    made = Site(journal, clock)
-    try:
-        yield made
-    finally:
-        await made.intake.stop()
-        await journal.stop()
 
 
 def codes(answer: Answer) -> list[str]:
