@@ -16,6 +16,7 @@ import msgspec
 from connector.app.compiled import Compiled, compile_site, site_context
 from connector.app.endpoints import built
 from connector.app.journal import open_journal
+from connector.app.routing import desk_settings, written_as
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -121,8 +122,16 @@ class Application:
 
         if claimed.exchange is None:
             return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),))
-        run = Run(self.context())
-        made = self._running.desk.desk.translator.write(claimed.exchange, format_name, run.context, run=run)
+        from connector.pipeline.messages import messages_of
+
+        context = self.context()
+        options = {**context.options, **written_as(self.settings).get(claimed.destination, {})}
+        if format_name == "hl7" and not claimed.part and len(messages_of(claimed.exchange, options)) > 1:
+            # Sent here by hand, not by a route: which of the messages is meant, nobody said.
+            return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.TOO_MANY, limit=1, what="message"),))
+        run = Run(msgspec.structs.replace(context, options=options))
+        translator = self._running.desk.desk.translator
+        made = translator.write(claimed.exchange, format_name, run.context, run=run, part=claimed.part or None)
         self._running.noted.note(claimed.message_id, run.untranslated)
         return made
 
@@ -329,34 +338,6 @@ class _Built:
         self.exchange_in = exchange_receiver(settings, self.journal, clock)
         receivers = [*self.receivers.values(), self.exchange_in]
         self.supervisor = Supervisor(self.journal, self.desk, clock, destinations, receivers)
-
-
-def desk_settings(settings: Settings) -> Any:
-    """Routes and intake rules as the desk takes them. Without routes every message goes to every destination."""
-    from connector.pipeline.judge import DeskSettings
-
-    routes = [
-        {
-            "to": route.to,
-            "types": route.when.type,
-            "senders": route.when.sender,
-            "endpoints": route.when.receiver,
-            "intents": route.when.intent,
-            "modes": route.when.mode,
-            "document_types": route.when.document_type,
-            "directives": route.when.directive,
-            "boxes": route.when.box,
-        }
-        for route in settings.routes
-    ] or [{"to": tuple(settings.destinations)}]
-    senders = {name: rules.model_dump(exclude_none=True) for name, rules in settings.senders.items()}
-    data = {
-        "routes": routes,
-        "defer_above": settings.defer_above,
-        "language": settings.language,
-        "parse_options": senders,
-    }
-    return msgspec.convert(data, DeskSettings)
 
 
 def public(row: Any) -> dict[str, Any]:
