@@ -40,6 +40,7 @@ __all__ = [
     "read_concept",
     "read_document_id",
     "read_identifier",
+    "secure_mailbox",
     "system_uri",
     "write_concept",
     "write_document_id",
@@ -333,15 +334,19 @@ def read_contact(node: Node, run: Run) -> Telecom | None:
 def write_contact(telecom: Telecom, node: Node, run: Run) -> None:
     """ContactPoint."""
     if telecom.system == "mssante":
-        coding = {"system": MAIL_SYSTEM, "code": "MSSANTE"}
-        node["extension"] = [{"url": EMAIL_TYPE, "valueCoding": coding}]
-        node["system"] = "email"
+        node |= secure_mailbox(telecom.value)
     elif telecom.system is not None:
         # cpt-2: a value needs a system; a word that FHIR does not have is `other`.
         node["system"] = telecom.system if telecom.system in _CONTACT_SYSTEMS else "other"
     node["value"] = telecom.value
     if telecom.use in _CONTACT_USES:
         node["use"] = telecom.use
+
+
+def secure_mailbox(address: str) -> Node:
+    """The ContactPoint of a secure mailbox (fr-core-contact-point-email-type)."""
+    coding = {"system": MAIL_SYSTEM, "code": "MSSANTE"}
+    return {"extension": [{"url": EMAIL_TYPE, "valueCoding": coding}], "system": "email", "value": address}
 
 
 def read_mailbox(node: Node, run: Run) -> str | None:

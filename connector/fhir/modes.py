@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from connector.fhir.codec import Resource
-from connector.fhir.datatypes import EMAIL_TYPE, PATIENT_DOMAIN, system_uri
+from connector.fhir.datatypes import PATIENT_DOMAIN, secure_mailbox, system_uri
 from connector.fhir.nesting import NOTIFICATION, codes
 from connector.fhir.tree import LINK, SUBMISSION, TARGET
 from connector.issues import IssueCode, Severity
@@ -57,22 +57,27 @@ def _gather_thread(tree: Resource, submission: Resource, run: Run) -> None:
     if root.get("status") == "entered-in-error":
         submission["intent"] = "delete"
     patient: Resource = next(iter(tree.get("Patient", ())), {})
-    mailbox = next(
-        (each for each in patient.get("telecom", ()) if each.get("value", "").endswith(PATIENT_DOMAIN)), None
-    )
+    telecoms = patient.get("telecom", [])
+    mailbox = next((each["value"] for each in telecoms if each.get("value", "").endswith(PATIENT_DOMAIN)), None)
+    party = _party(patient, mailbox)
     if mode == "mon_espace_sante" and mailbox is not None:
-        submission["mailbox"] = mailbox["value"]
+        submission["mailbox"] = mailbox
+        patient["telecom"] = [each for each in telecoms if each.get("value") != mailbox]
     state = root.get("status") if mode == "mon_espace_sante" else None
     # What code says while writing is taken away again; other categories (may it be answered) are the mapping's.
+    ours = _own_codes(run)
     for communication in _communications(root):
-        ours = _own_codes(run)
         others = [each for each in communication.get("category", ()) if not codes({"category": [each]}) & ours]
         for name in _STRUCTURE:
             communication.pop(name, None)
         if others:
             communication["category"] = others
-        for name in ("sender", "recipient"):
-            _as_party(communication, name, patient)
+        if _is_patient(communication.get("sender")):
+            communication["sender"] = {TARGET: party}
+        if "recipient" in communication:
+            communication["recipient"] = [
+                {TARGET: party} if _is_patient(each) else each for each in communication["recipient"]
+            ]
     if state in ("in-progress", "completed"):
         root["status"] = state
 
@@ -94,7 +99,7 @@ def _mode(tree: Resource, root: Resource, run: Run) -> str:
                 return word
     if "ServiceRequest" in tree:
         return "teleexpertise"
-    if any(each.get(LINK) == "->Patient" for each in root.get("recipient", ())):
+    if any(map(_is_patient, root.get("recipient", ()))):
         return "mon_espace_sante"
     written = {coding.get("code") for each in root.get("medium", ()) for coding in each.get("coding", ())}
     return "mail" if "EMAILWRIT" in written else "conversation"
@@ -118,26 +123,22 @@ def _own_codes(run: Run) -> set[str]:
     return {*run.context.table("exchange-modes").reads("fhir"), NOTIFICATION}
 
 
-def _as_party(communication: Resource, name: str, patient: Resource) -> None:
-    """A reference to the Patient is a party: the birth name and the mailbox."""
-    found = communication.get(name)
-    if found is None:
-        return
-    references = found if isinstance(found, list) else [found]
-    if not any(each.get(LINK) == "->Patient" for each in references):
-        return
+def _is_patient(reference: Any) -> bool:
+    """Whether it points at the one Patient."""
+    return isinstance(reference, dict) and reference.get(LINK) == "->Patient"
+
+
+def _party(patient: Resource, mailbox: str | None) -> Resource:
+    """The Patient as somebody who writes or reads: the birth name and the mailbox."""
     names = patient.get("name", ())
     official: Resource = next((each for each in names if each.get("use") == "official"), next(iter(names), {}))
     role: Resource = {"resourceType": "PractitionerRole"}
     spoken = {key: official[key] for key in ("family", "given") if key in official}
     if spoken:
         role["practitioner"] = {TARGET: {"resourceType": "Practitioner", "name": [spoken]}}
-    telecoms = [each for each in patient.get("telecom", ()) if each.get("value", "").endswith(PATIENT_DOMAIN)]
-    role["telecom"] = [
-        {**telecom, "extension": telecom.get("extension", [{"url": EMAIL_TYPE}])} for telecom in telecoms[:1]
-    ]
-    made = [{TARGET: role} if each.get(LINK) == "->Patient" else each for each in references]
-    communication[name] = made if isinstance(found, list) else made[0]
+    if mailbox is not None:
+        role["telecom"] = [secure_mailbox(mailbox)]
+    return role
 
 
 def _gather_state(task: Resource, run: Run) -> None:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from connector.exchange.documents import Content
-from connector.exchange.people import Telecom
 from connector.fhir.codec import Resource
-from connector.fhir.datatypes import PATIENT_DOMAIN, write_contact
+from connector.fhir.datatypes import PATIENT_DOMAIN, secure_mailbox
 from connector.fhir.filing import Filing, concept
 from connector.fhir.nesting import NOTIFICATION, THREAD
 from connector.fhir.primitives import sha1_of
@@ -45,9 +44,7 @@ def add_mailbox(patient: Resource, tree: Resource, run: Run, place: str, *, qual
     telecoms = patient.get("telecom", [])
     if qualified:
         if address is not None and all(each.get("value") != address for each in telecoms):
-            added: Resource = {}
-            write_contact(Telecom(value=address, system="mssante"), added, run)
-            patient["telecom"] = [*telecoms, added]
+            patient["telecom"] = [*telecoms, secure_mailbox(address)]
         return
     kept = [each for each in telecoms if not each.get("value", "").endswith(PATIENT_DOMAIN)]
     if place and (address is not None or len(kept) != len(telecoms)):
@@ -93,7 +90,8 @@ def _type(filing: Filing, hands: Any, target: str, about: Resource, place: str) 
             if "type" in agent and "sender" in about:
                 agent["onBehalfOf"] = dict(about["sender"])
         hand["target"] = [{"reference": target}]
-        hand |= filing.recorded(about.get("sent"), about.get("date"))
+        first = next((each.sent for each in filing.exchange.messages), None)
+        hand |= filing.recorded(about.get("sent"), about.get("date"), first)
         filing.add(hand, "provenance", target, place=f"{place}.provenance[1]")
 
 
@@ -153,6 +151,8 @@ class _Thread:
     def _team(self, team: Resource, number: int, place: str) -> Resource:
         closed = "end" in team.get("period", {})
         team["status"] = "inactive" if closed else "active"
+        if "subject" in self.root:
+            team.setdefault("subject", self.root["subject"])
         return {"reference": self.filing.add(team, "team", self.key, str(number), place=place)}
 
     def _name(self, message: Resource, number: int) -> tuple[str, ...]:

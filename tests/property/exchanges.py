@@ -105,7 +105,7 @@ PATIENTS = st.builds(
     marital_status=maybe(TEXT),
     managing=maybe(ORGANIZATIONS),
 )
-#: A patient whose identity is qualified, with the mailbox that comes from it.
+#: A patient whose identity is qualified.
 USERS = st.builds(
     Patient,
     identifiers=st.just((Identifier(value=INS, system="1.2.250.1.213.1.4.10", kind="INS"),)),
@@ -116,7 +116,7 @@ USERS = st.builds(
     sex=st.sampled_from(["male", "female"]),
     birth_place=st.builds(Address, insee=CODE),
     identity_status=st.just("validated"),
-    telecoms=some(TELECOMS, 1).map(lambda found: (*found, Telecom(value=ADDRESS, system="mssante"))),
+    telecoms=some(TELECOMS),
 )
 DOCUMENTS = st.builds(
     Document,
