@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from connector.endpoints import EndpointKind
+    from connector.endpoints import Endpoint, EndpointKind
+    from connector.endpoints.fhir_in import FhirIn
+    from connector.settings import Settings
 
 __all__ = ["endpoint_models", "kind_of"]
 
@@ -38,3 +40,11 @@ def built(word: str, direction: str, options: dict[str, Any], endpoint: Any) -> 
     """A `Receiver` or `Sender` of a kind from its options."""
     found = kind_of(word, direction)
     return found.build(found.settings.model_validate(options), endpoint)
+
+
+def fhir_api(settings: Settings, endpoint: Endpoint) -> FhirIn:
+    """The FHIR API, which the web mounts, as the receiver that gives what is posted to the intake."""
+    from connector.endpoints.fhir_in import FhirIn, FhirInSettings
+
+    limits = settings.fhir.model_dump(include=set(FhirInSettings.model_fields))
+    return FhirIn(FhirInSettings(base_url=settings.base_url or None, zone=settings.zone, **limits), endpoint)

@@ -37,6 +37,7 @@ def desk_settings(settings: Settings) -> Any:
         "language": settings.language,
         "parse_options": senders,
         "writes": written_as(settings),
+        "own_stores": [name for name, found in settings.destinations.items() if found.options.get("store") == "local"],
     }
     return msgspec.convert(data, DeskSettings)
 

@@ -9,7 +9,18 @@ import pybase64
 
 from connector.fhir.codec import Resource
 
-__all__ = ["Blob", "deleting", "detached", "identifiers", "relative", "replaced", "superseded", "with_entry"]
+__all__ = [
+    "Blob",
+    "deleting",
+    "detached",
+    "identifiers",
+    "relative",
+    "renamed",
+    "replaced",
+    "searched",
+    "superseded",
+    "with_entry",
+]
 
 #: id, media type, bytes of a Binary.
 Blob = tuple[str, str, bytes]
@@ -31,7 +42,7 @@ def detached(bundle: Resource, limit: int) -> tuple[Resource, list[Blob]]:
             kept.append(entry)
     if not blobs:
         return bundle, []
-    entries = [{**entry, "resource": _renamed(entry["resource"], urls)} for entry in kept]
+    entries = [{**entry, "resource": renamed(entry["resource"], urls)} for entry in kept]
     return {**bundle, "entry": entries}, blobs
 
 
@@ -42,22 +53,23 @@ def relative(bundle: Resource) -> list[Resource]:
         for entry in bundle["entry"]
         if "fullUrl" in entry
     }
-    return [_renamed(entry["resource"], urls) for entry in bundle["entry"]]
+    return [renamed(entry["resource"], urls) for entry in bundle["entry"]]
 
 
-def _renamed(node: Any, urls: Mapping[str, str]) -> Any:
+def renamed(node: Any, urls: Mapping[str, str]) -> Any:
+    """A copy in which references and addresses that are keys of `urls` are its values."""
     if isinstance(node, dict):
         made: Resource = {}
         for key, value in node.items():
             if isinstance(value, dict | list):
-                made[key] = _renamed(value, urls)
+                made[key] = renamed(value, urls)
             elif key in ("reference", "url") and value in urls:
                 made[key] = urls[value]
             else:
                 made[key] = value
         return made
     if isinstance(node, list):
-        return [_renamed(item, urls) if isinstance(item, dict | list) else item for item in node]
+        return [renamed(item, urls) if isinstance(item, dict | list) else item for item in node]
     return node
 
 
@@ -67,10 +79,11 @@ def _documents(resources: Iterable[Resource]) -> Iterator[Resource]:
 
 def identifiers(document: Resource) -> str | None:
     """The search value `system|value` of a document's master identifier."""
-    return _searched(document.get("masterIdentifier"))
+    return searched(document.get("masterIdentifier"))
 
 
-def _searched(identifier: Any) -> str | None:
+def searched(identifier: Any) -> str | None:
+    """The search value `system|value` of an identifier."""
     if not isinstance(identifier, dict) or "value" not in identifier:
         return None
     return f"{_escaped(identifier.get('system', ''))}|{_escaped(identifier['value'])}"
@@ -87,7 +100,7 @@ def replaced(resources: Iterable[Resource]) -> list[tuple[Resource, Resource, st
     found = []
     for document in _documents(resources):
         for relation in document.get("relatesTo", ()):
-            value = _searched(relation.get("target", {}).get("identifier"))
+            value = searched(relation.get("target", {}).get("identifier"))
             if relation.get("code") == "replaces" and value is not None:
                 found.append((document, relation, value))
     return found

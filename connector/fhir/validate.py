@@ -19,7 +19,7 @@ from connector.fhir.xhtml import is_safe
 from connector.issues import Issue, IssueCode, Severity
 from connector.mapping.paths import closest
 
-__all__ = ["check", "check_bundle", "validate"]
+__all__ = ["check", "check_bundle", "references", "validate"]
 
 _TEXT = frozenset({"string", "markdown", "code", "id", "uri", "url", "canonical", "oid", "uuid", "xhtml"})
 _PATTERNS = {
@@ -235,7 +235,7 @@ def _links(bundle: Resource) -> list[Issue]:
             urls.add(url)
     if all(reference in urls for reference in _inside(bundle)):
         return issues
-    for place, reference in _references(bundle, "Bundle"):
+    for place, reference in references(bundle, "Bundle"):
         if reference.startswith("urn:") and reference not in urls:
             issues.append(Issue.of(Severity.ERROR, IssueCode.FHIR_REFERENCE, place))
     return issues
@@ -258,7 +258,8 @@ def _inside(node: Any) -> list[str]:
     return found
 
 
-def _references(node: Any, place: str) -> Iterator[tuple[str, str]]:
+def references(node: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every reference with its place."""
     level: list[tuple[str, Any]] = [(place, node)]
     while level:
         where, value = level.pop()

@@ -47,10 +47,11 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 class Filing(msgspec.Struct, frozen=True, kw_only=True):
     """Resources to write in the commit of the message that brought them, if it is accepted; `tree` is what its verdict is about: what was
-    posted, read and checked, with what it points at in the store."""
+    posted (a resource of this `type`), read and checked, with what it points at in the store."""
 
     puts: tuple[Put, ...]
     tree: Mapping[str, Any]
+    type: str
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):

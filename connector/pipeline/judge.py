@@ -15,7 +15,7 @@ from connector.exchange.model import Context, Exchange
 from connector.hl7.acknowledge import Stage, answers, not_kept
 from connector.hl7.codec import Header, ParseOptions, header
 from connector.hl7.wire import read_header
-from connector.issues import Issue, IssueCode, Severity, worst
+from connector.issues import Issue, IssueCode, Outcome, Severity, worst
 from connector.monsisra.continuation import same
 from connector.monsisra.posted import posted
 from connector.pipeline.journey import Entry, Inbound, MessageState, Peeked
@@ -46,12 +46,14 @@ _FOR_A_PERSON = frozenset(
 
 class DeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a site decides about intake. `parse_options` are rules for senders, by `MSH-3|MSH-4` (`*` for any) or by receiver's name;
-    `writes` the destinations that get HL7 v2 written by the mappings, each with what it asks for (`connector.pipeline.messages.OPTIONS`)."""
+    `own_stores` are the destinations that are the connector's own FHIR store: what came by the FHIR API is there already, under the ids that
+    it was answered; `writes` the destinations that get HL7 v2 written by the mappings, each with what it asks for (`connector.pipeline.messages.OPTIONS`)."""
 
     routes: tuple[Route, ...] = ()
     defer_above: int = 5_000_000
     language: str = "fr"
     parse_options: Mapping[str, ParseOptions] = {}
+    own_stores: tuple[str, ...] = ()
     writes: Mapping[str, Mapping[str, str]] = {}
 
 
@@ -77,6 +79,8 @@ class Desk:
         if inbound.format == "hprim":  # no number of its own: the same bytes by the same way are the same letter
             digest = hashlib.sha256(inbound.raw).hexdigest()
             return Peeked(sender=_bounded(inbound.endpoint, _SENDER), control_id=digest, type="HPRIM")
+        if inbound.filing is not None:
+            return Peeked(type=inbound.filing.type)
         if inbound.format != "hl7":
             return Peeked()
         msh = header(inbound.raw)
@@ -98,7 +102,8 @@ class Desk:
         if inbound.issues:
             return self._entry(inbound, digest, context, Reading(issues=inbound.issues))
         options = self._options(inbound)
-        reading = self.translator.read(inbound.raw, inbound.format, context, options=options)
+        tree = Outcome(inbound.filing.tree) if inbound.filing is not None else None
+        reading = self.translator.read(inbound.raw, inbound.format, context, options=options, tree=tree)
         if inbound.format == "exchange" and reading.exchange is not None:
             return self._handed_in(inbound, digest, context, reading, reading.exchange)
         return self._entry(inbound, digest, context, reading)
@@ -159,13 +164,19 @@ class Desk:
         if accepted and (refused := unserved(subject, self.settings.routes)):
             reading = replace(reading, issues=(*reading.issues, *refused))
             accepted = False
+        made = deliveries(subject, self.settings.routes, self.settings.writes) if accepted else ()
+        if inbound.filing is not None:
+            there = [delivery.destination for delivery in made if delivery.destination in self.settings.own_stores]
+            made = tuple([delivery for delivery in made if delivery.destination not in there])
+            filed = [Issue.of(Severity.INFORMATION, IssueCode.ALREADY_DELIVERED, name) for name in there]
+            reading = replace(reading, issues=(*reading.issues, *filed))
         return Entry(
             inbound=inbound,
             sender=peeked.sender,
             control_id="" if inbound.issues else peeked.control_id,
             type=subject.type,
             digest=digest,
-            state=_state(reading),
+            state=_answered(_state(reading), inbound),
             informed=_informed(context.known),
             key=subject.key,
             patient=_patient(exchange),
@@ -175,7 +186,7 @@ class Desk:
             untranslated=tuple(dict.fromkeys(reading.untranslated)),
             mapping=f"{reading.mapping}@{self.translator.mappings.version}" if reading.mapping else "",
             answers=self._answers(inbound, peeked, reading, context),
-            deliveries=deliveries(subject, self.settings.routes, self.settings.writes) if accepted else (),
+            deliveries=made,
         )
 
     def _answers(self, inbound: Inbound, peeked: Peeked, reading: Reading, context: Context) -> tuple[bytes, ...]:
@@ -196,6 +207,11 @@ def _state(reading: Reading) -> MessageState:
     if reading.exchange is None and any(code in _FOR_A_PERSON for code in serious):
         return MessageState.PARKED
     return MessageState.REFUSED if worst(reading.issues) >= Severity.ERROR else MessageState.PARKED
+
+
+def _answered(state: MessageState, inbound: Inbound) -> MessageState:
+    """What is posted to the FHIR API and not accepted was refused to its sender, whatever a person could still do with it."""
+    return MessageState.REFUSED if inbound.filing is not None and state is MessageState.PARKED else state
 
 
 def _informed(known: Known | None) -> bool:

@@ -78,14 +78,17 @@ class Translator:
     # --- reading -------------------------------------------------------------------------------------------------------
 
     def read(
-        self, raw: bytes, format_name: str, context: Context, *, options: ParseOptions | None = None, rules: bool = True
+        self, raw: bytes, format_name: str, context: Context, *, options: ParseOptions | None = None, rules: bool = True,
+        tree: Outcome[Any] | None = None,
     ) -> Reading:
         """Bytes → Exchange, with the business rules when `rules`. Never raises for what the bytes hold."""
         if format_name == "exchange":
             parsed = exchange_parse(raw)
             return self._judged(Reading(exchange=parsed.value, issues=parsed.issues, format="exchange"), context, rules)
         form = FORMATS[format_name]
-        tree: Outcome[Any] = parse_hl7(raw, options=options) if options and format_name == "hl7" else form.parse(raw)
+        if tree is None:
+            known: Outcome[Any] = parse_hl7(raw, options=options) if options and format_name == "hl7" else form.parse(raw)
+            tree = known
         if tree.value is None:
             return Reading(issues=tree.issues, format=format_name)
         if format_name == "cda":

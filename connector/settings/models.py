@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from connector.exchange.documents import Directives
 from connector.pipeline.journey import Policy
+from connector.settings.api import FhirApi
 from connector.settings.references import SecretReference
 from connector.settings.written import WrittenDocuments
 from connector.settings.tls import ClientTls
@@ -188,7 +189,7 @@ class Route(Model):
 
 
 class Http(Model):
-    """The connector's own web server: status page, health, metrics, FHIR read API."""
+    """The connector's own web server: status page, health, metrics, FHIR API."""
 
     enabled: bool = Field(default=True, description="Whether it runs.")
     host: str = Field(
@@ -367,6 +368,7 @@ class Settings(Model):
     documents: WrittenDocuments = Field(
         default=WrittenDocuments(), description="What stands in the documents that the connector makes itself."
     )
+    fhir: FhirApi = Field(default=FhirApi(), description="Limits of the FHIR API.")
     senders: dict[str, SenderRules] = Field(
         default={},
         description="Rules for senders that write differently, by `MSH-3|MSH-4`, by the name of a receiver, or `*` for any.",

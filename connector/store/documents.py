@@ -17,6 +17,7 @@ from connector.store.criteria import count, page
 from connector.store.filing import Version, Wanted, Writing
 from connector.store.journal import SqlJournal
 from connector.store.preparing import INLINE, Prepared
+from connector.store.recording import Again
 from connector.store.tables import fhir_resource, fhir_version
 from connector.store.times import iso
 from connector.store.writer import translated
@@ -34,8 +35,10 @@ class SqlDocuments:
         self._journal = journal
         self._engine = journal.database.engine
         self._listeners: set[asyncio.Queue[str]] = set()
-        # Its lock is taken before those of lanes: everywhere in the same order.
-        journal.add_phases({"file": Writing(journal.database.dialect, journal.recording).file}, first=True)
+        writing = Writing(journal.database.dialect, journal.recording)
+        # Its lock is taken before those of messages: everywhere in the same order.
+        journal.add_phases({"file": writing.file}, first=True)
+        journal.add_phases({"filed": writing.filed})
         journal.filing = self.record
 
     async def put_many(
@@ -58,16 +61,18 @@ class SqlDocuments:
         return written
 
     async def record(self, prepared: Prepared, filing: Filing) -> Recorded:
-        """A message and the resources that it brought, in one commit. Raises as `write`."""
-        written, inner = await self._file(filing.puts, prepared)
-        recorded: Recorded = inner.result
+        """A message and the resources that it brought, in one commit. Raises as `write`, and what recording a message raises."""
+        written, recorded = await self._file(filing.puts, prepared)
+        if recorded is None:
+            raise ValueError("recorded without its message")
         return msgspec.structs.replace(recorded, filed=tuple(written))
 
-    async def _file(self, puts: Sequence[Put], prepared: Prepared | None) -> tuple[list[Written], Any]:
+    async def _file(self, puts: Sequence[Put], prepared: Prepared | None) -> tuple[list[Written], Recorded | None]:
         versions = tuple([await self._version(put) for put in puts])
         wanted = Wanted(versions, self._journal.timeline.now(), prepared)
-        numbers: list[tuple[int, float, bool]]
-        numbers, inner = await self._journal.write("file", wanted)
+        while isinstance(result := await self._journal.write("file", wanted), Again):
+            continue
+        numbers, recorded = result
         written = [
             Written(type=each.type, id=each.id, version=number, updated=iso(updated) or "", changed=changed)
             for each, (number, updated, changed) in zip(versions, numbers, strict=True)
@@ -76,7 +81,7 @@ class SqlDocuments:
             if each.changed:
                 for listener in self._listeners:
                     listener.put_nowait(each.name)
-        return written, inner
+        return written, recorded
 
     async def get(self, resource_type: str, resource_id: str) -> Mapping[str, Any] | None:
         """The latest version with its `meta`, or None."""

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from connector.fhir.search import IndexRow, Query
-from connector.ports import FilingStale
+from connector.ports import FilingStale, Recorded
 from connector.store.criteria import numbered
 from connector.store.preparing import Prepared
-from connector.store.recording import Recording
+from connector.store.recording import Again, Recording
 from connector.store.statements import Cursor, Statement, insert_of
 from connector.store.tables import fhir_index, fhir_resource, fhir_version
 from connector.store.writer import Operation, Transaction
@@ -44,6 +44,14 @@ class Wanted(msgspec.Struct, frozen=True):
     now: float
     prepared: Prepared | None = None
 
+    def depends_on(self, names: set[tuple[str, str]]) -> bool:
+        """Whether what is there to see of these resources bears on it."""
+        kinds = {kind for kind, _ in names}
+        return any(
+            (each.type, each.id) in names or (each.unless is not None and each.unless.type in kinds)
+            for each in self.versions
+        )
+
 
 class Writing:
     """The statements; applied on the writer's thread."""
@@ -68,24 +76,39 @@ class Writing:
         self._insert_row = insert_of(fhir_index, dialect)
 
     def file(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
-        """`Wanted` → ((version, time, whether it is new) of each, the operation that records the message), or FilingStale.
+        """`Wanted` → (version, time, whether it is new) of each, FilingStale, or Again.
 
-        All of the conditions of one are asked before any of it is written; the next one sees what was written.
+        Conditions are asked before anything is written. What comes with a message is written in `filed`, when the message is recorded; one
+        whose conditions bear on that waits for the next transaction.
         """
         cursor = transaction.cursor
         if self._dialect.name == "postgresql":
             cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        names: set[tuple[str, str]] = set()
         for operation in operations:
             wanted: Wanted = operation.argument
-            if not all(self._holds(cursor, version) for version in wanted.versions):
+            if wanted.depends_on(names):
+                operation.result = Again(operation)
+            elif not all(self._holds(cursor, version) for version in wanted.versions):
                 operation.result = FilingStale()
-                continue
-            written = [self._put(cursor, version, wanted.now) for version in wanted.versions]
-            inner = None
-            if wanted.prepared is not None:
-                inner = Operation("record", wanted.prepared, operation.future, operation.loop)
-                transaction.then(inner)
-            operation.result = (written, inner)
+            elif wanted.prepared is None:
+                operation.result = ([self._put(cursor, version, wanted.now) for version in wanted.versions], None)
+            else:
+                names.update((version.type, version.id) for version in wanted.versions)
+                message = Operation("record", wanted.prepared, operation.future, operation.loop)
+                transaction.then(message)
+                transaction.then(Operation("filed", (operation, message), operation.future, operation.loop))
+
+    def filed(self, transaction: Transaction, operations: Sequence[Operation]) -> None:
+        """Write what came with messages that were recorded; what was not recorded says why."""
+        for each in operations:
+            operation, message = each.argument
+            if isinstance(message.result, Recorded) and not message.result.duplicate:
+                wanted: Wanted = operation.argument
+                written = [self._put(transaction.cursor, version, wanted.now) for version in wanted.versions]
+                operation.result = (written, message.result)
+            else:
+                operation.result = message.result
 
     def _holds(self, cursor: Cursor, version: Version) -> bool:
         if version.seen is not None:

@@ -146,6 +146,19 @@ class _Site:
         return found
 
 
+class _Base:
+    """The base of a mounted API, written without a slash at its end: the same address, not a redirection (clients POST there)."""
+
+    def __init__(self, mount: Mount) -> None:
+        self._mount = mount
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """ASGI."""
+        below = {**scope, "path": f"{scope['path']}/"}
+        _, more = self._mount.matches(below)
+        await self._mount.handle({**below, **more}, receive, send)
+
+
 def build(application: Application) -> Starlette:
     """The ASGI app of a running application."""
     site = _Site(application)
@@ -164,7 +177,8 @@ def build(application: Application) -> Starlette:
     routes += advice.routes(application)
     routes += application.exchange_in.routes()
     routes += patients.routes(application)
-    routes.append(Mount("/fhir", app=application.fhir_app()))
+    fhir = Mount("/fhir", app=application.fhir_app())
+    routes += [Route("/fhir", _Base(fhir), methods=None), fhir]
     return Starlette(
         routes=routes,
         middleware=[
