@@ -81,7 +81,7 @@ class Translator:
         self, raw: bytes, format_name: str, context: Context, *, options: ParseOptions | None = None, rules: bool = True,
         tree: Outcome[Any] | None = None,
     ) -> Reading:
-        """Bytes → Exchange, with the business rules when `rules`. Never raises for what the bytes hold."""
+        """Bytes → Exchange, with the business rules when `rules`. `tree`: what they were parsed to already. Never raises for what they hold."""
         if format_name == "exchange":
             parsed = exchange_parse(raw)
             return self._judged(Reading(exchange=parsed.value, issues=parsed.issues, format="exchange"), context, rules)
@@ -197,14 +197,15 @@ class Translator:
             return Outcome(exchange_bytes(exchange))
         run = Run(context) if run is None else run
         if format_name == "cda":
-            return self._write_cda(with_specialties(exchange, run), run)
+            written = self._write_cda(with_specialties(exchange, run), run)
+            return Outcome(written.value, (*_retired_types(exchange, context), *written.issues))
         form = FORMATS[format_name]
         names: tuple[str | None, ...] = (part,)
         if format_name == "hl7" and part is None:
             names = messages_of(exchange, context.options)
-        written = [self._bytes(exchange, form, run, name) for name in names]
+        parts = [self._bytes(exchange, form, run, name) for name in names]
         told = tuple(run.issues)
-        return Outcome(None if None in written else b"".join(each for each in written if each is not None), told)
+        return Outcome(None if None in parts else b"".join(each for each in parts if each is not None), told)
 
     def _write_cda(self, exchange: Exchange, run: Run) -> Outcome[bytes]:
         """The document; of a téléexpertise its request, of a text alone a document around it."""
@@ -237,7 +238,8 @@ class Translator:
             run.issues += refusal
         if mapping is None:
             return None
-        _warn_of_retired_types(exchange, run)
+        if form.name != "hl7":  # its rules ask the table
+            run.issues += _retired_types(exchange, run.context)
         tree = mapping.write(exchange, run)
         return form.assemble(tree, exchange, run) if form.assemble else tree
 
@@ -345,14 +347,16 @@ def _request_as_sent(exchange: Exchange) -> bool:
     return bool(exchange.documents) and is_cda(exchange.documents[0].content)
 
 
-def _warn_of_retired_types(exchange: Exchange, run: Run) -> None:
-    """Document types are written by no table of a rule: their own one is asked here."""
-    if run.context.table is None:
-        return
-    types = run.context.table("document-types")
-    for number, document in enumerate(exchange.documents, 1):
-        if document.type is not None and types.retired(document.type.code, run.context.now[:10]):
-            run.report(Severity.WARNING, IssueCode.CODE_RETIRED, f"documents[{number}].type", table=types.name)
+def _retired_types(exchange: Exchange, context: Context) -> list[Issue]:
+    """FHIR and CDA hold a document's type as it is, by no table of a rule: its own table is asked here."""
+    if context.table is None:
+        return []
+    types = context.table("document-types")
+    return [
+        Issue.of(Severity.WARNING, IssueCode.CODE_RETIRED, f"documents[{number}].type", table=types.name)
+        for number, document in enumerate(exchange.documents, 1)
+        if document.type is not None and types.retired(document.type.code, context.now[:10])
+    ]
 
 
 def _facts(message: Message, claim: Claim) -> Facts:
