@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from connector.app.compiled import Compiled, compile_site, site_context
-from connector.app.endpoints import built, fhir_api
+from connector.app.endpoints import built
 from connector.app.journal import open_journal
 from connector.app.routing import desk_settings, written_as
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from connector.app.patients import PatientSearch
     from connector.endpoints.exchange_in import ExchangeIn
     from connector.engine.supervisor import Destination, Supervisor
     from connector.exchange.model import Context
@@ -97,6 +98,7 @@ class Application:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
         if self._built is not None:
+            await self._built.patients.close()
             await self._built.supervisor.stop()
 
     async def reload(self) -> str:
@@ -195,6 +197,11 @@ class Application:
         return self._running.documents
 
     @property
+    def patients(self) -> PatientSearch:
+        """The patient index with the site's PDQm server."""
+        return self._running.patients
+
+    @property
     def exchange_in(self) -> ExchangeIn:
         """The receiver of the exchange profile over REST, whose routes the web mounts."""
         return self._running.exchange_in
@@ -279,8 +286,11 @@ class Application:
         return ["*"] if http.insecure else ["localhost", "127.0.0.1", "[::1]", http.host]
 
     def fhir_app(self) -> ASGIApp:
-        """The ASGI app of the FHIR API over the connector's own store."""
-        return self._running.fhir.app
+        """The ASGI app of the FHIR read API over the connector's own store."""
+        from connector.endpoints.fhir_in import FhirInSettings, fhir_app
+
+        settings = FhirInSettings(base_url=self.settings.base_url or None, zone=self.settings.zone)
+        return fhir_app(self.documents, now=self.clock.now, version=product_version(), settings=settings)
 
     @property
     def _search(self) -> Search:
@@ -293,6 +303,7 @@ class _Built:
     def __init__(self, application: Application, compiled: Compiled) -> None:
         from connector.app.exchanges import exchange_receiver
         from connector.app.judging import CurrentDesk
+        from connector.app.patients import PatientSearch, directory, in_domain_of, patient_reader
         from connector.app.unmatched import keeper
         from connector.app.untranslated import Noted
         from connector.endpoints import Endpoint
@@ -309,6 +320,11 @@ class _Built:
         self.search = Search(self.journal.database, self.journal.files)
         self.desk = CurrentDesk(application.desk_of(compiled))
         unmatched = keeper(settings.data / "unmatched", clock)
+        self.patients = PatientSearch(
+            self.journal.patients,
+            directory(settings, "pdqm"),
+            lambda: patient_reader(self.desk.desk.translator, application.context()),
+        )
 
         def endpoint(name: str) -> Endpoint:
             return Endpoint(
@@ -324,17 +340,18 @@ class _Built:
         self.receivers: dict[str, Receiver] = {
             spec.called: built(spec.kind, "in", spec.options, endpoint(spec.called)) for spec in settings.receivers
         }
-        self.fhir = fhir_api(settings, endpoint("fhir"))
         destinations: Mapping[str, Destination] = {
             name: Destination(
-                sender=built(spec.kind, "out", spec.options, endpoint(name)),
+                sender=in_domain_of(
+                    settings, name, built(spec.kind, "out", spec.options, endpoint(name)), self.journal.patients
+                ),
                 policy=spec.retry.policy(),
                 parallel=spec.parallel,
             )
             for name, spec in settings.destinations.items()
         }
         self.exchange_in = exchange_receiver(settings, self.journal, clock)
-        receivers = [*self.receivers.values(), self.exchange_in, self.fhir]
+        receivers = [*self.receivers.values(), self.exchange_in]
         self.supervisor = Supervisor(self.journal, self.desk, clock, destinations, receivers)
 
 
