@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from connector.app.compiled import Compiled, compile_site, site_context
-from connector.app.endpoints import built
+from connector.app.endpoints import built, fhir_api
 from connector.app.journal import open_journal
 from connector.app.routing import desk_settings, written_as
 
@@ -286,11 +286,8 @@ class Application:
         return ["*"] if http.insecure else ["localhost", "127.0.0.1", "[::1]", http.host]
 
     def fhir_app(self) -> ASGIApp:
-        """The ASGI app of the FHIR read API over the connector's own store."""
-        from connector.endpoints.fhir_in import FhirInSettings, fhir_app
-
-        settings = FhirInSettings(base_url=self.settings.base_url or None, zone=self.settings.zone)
-        return fhir_app(self.documents, now=self.clock.now, version=product_version(), settings=settings)
+        """The ASGI app of the FHIR API over the connector's own store."""
+        return self._running.fhir.app
 
     @property
     def _search(self) -> Search:
@@ -340,6 +337,7 @@ class _Built:
         self.receivers: dict[str, Receiver] = {
             spec.called: built(spec.kind, "in", spec.options, endpoint(spec.called)) for spec in settings.receivers
         }
+        self.fhir = fhir_api(settings, endpoint("fhir"))
         destinations: Mapping[str, Destination] = {
             name: Destination(
                 sender=in_domain_of(
@@ -351,7 +349,7 @@ class _Built:
             for name, spec in settings.destinations.items()
         }
         self.exchange_in = exchange_receiver(settings, self.journal, clock)
-        receivers = [*self.receivers.values(), self.exchange_in]
+        receivers = [*self.receivers.values(), self.exchange_in, self.fhir]
         self.supervisor = Supervisor(self.journal, self.desk, clock, destinations, receivers)
 
 
