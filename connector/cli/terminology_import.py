@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector.cli.site import SettingsOption, load_site
+from connector.cli.tables import folder_of, loaded, put, refusing
 from connector.cli.terminal import Terminal, plain
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ def import_(
     settings: SettingsOption = None,
 ) -> None:
     """Nothing is written without --yes. The product's own tables are never changed."""
-    from connector.cli.terminology import folder_of, loaded, put, refusing
     from connector.terminology.tables import COLUMNS
 
     terminal: Terminal = ctx.obj
