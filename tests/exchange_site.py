@@ -34,19 +34,19 @@ def desk() -> Desk:
 class Site:
     """A journal with its way in."""
 
-    def __init__(self, journal: SqlJournal, clock: HandClock) -> None:
+    def __init__(self, journal: SqlJournal, clock: HandClock, judge: Desk | None = None) -> None:
         self.journal = journal
         self.clock = clock
         self.exchanges = SqlExchanges(journal)
-        self.intake = Reception(journal, desk(), SystemClock())
+        self.intake = Reception(journal, judge or desk(), SystemClock())
 
     async def post(self, value: dict[str, Any]) -> Answer:
         """Data through intake."""
         return await self.give(json.dumps(value).encode())
 
-    async def give(self, raw: bytes) -> Answer:
+    async def give(self, raw: bytes, name: str = "exchange") -> Answer:
         """Bytes through intake."""
-        inbound = Inbound(raw=raw, endpoint="rest", remote="r", received_at="2026-03-01T00:00:00Z", format="exchange")
+        inbound = Inbound(raw=raw, endpoint="rest", remote="r", received_at="2026-03-01T00:00:00Z", format=name)
         return await self.intake(inbound)
 
     async def found(self, **filters: Any) -> list[str]:
@@ -55,11 +55,12 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(url: str) -> AsyncIterator[Site]:
+async def site(url: str, judge: Desk | None = None) -> AsyncIterator[Site]:
+    """A site that has started."""
     clock = HandClock()
     journal = SqlJournal(url, clock=clock)
     await journal.start()
-    made = Site(journal, clock)
+    made = Site(journal, clock, judge)
     try:
         yield made
     finally:

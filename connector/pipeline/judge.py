@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from connector.exchange.identifiers import ins_of, ipp_of
 from connector.exchange.ids import ordering_key
-from connector.exchange.known import Known
+from connector.exchange.known import Earlier, Known
 from connector.exchange.model import Context, Exchange
 from connector.hl7.acknowledge import Stage, answers, not_kept
 from connector.hl7.codec import Header, ParseOptions, header
 from connector.hl7.wire import read_header
 from connector.issues import Issue, IssueCode, Outcome, Severity, worst
-from connector.monsisra.continuation import same
+from connector.monsisra.continuation import misgrown, same
 from connector.monsisra.posted import posted
 from connector.pipeline.journey import Entry, Inbound, MessageState, Peeked
 from connector.pipeline.route import Route, Subject, deliveries, unserved
@@ -106,7 +106,7 @@ class Desk:
         reading = self.translator.read(inbound.raw, inbound.format, context, options=options, tree=tree)
         if inbound.format == "exchange" and reading.exchange is not None:
             return self._handed_in(inbound, digest, context, reading, reading.exchange)
-        return self._entry(inbound, digest, context, reading)
+        return replace(self._entry(inbound, digest, context, reading), after=_after(reading.exchange, context.known))
 
     def _handed_in(
         self, inbound: Inbound, digest: str, context: Context, reading: Reading, exchange: Exchange
@@ -117,8 +117,7 @@ class Desk:
             return Entry(inbound=inbound, digest=digest, state=MessageState.TRANSLATED, repeats=earlier.message_id)
         reading = replace(reading, issues=(*reading.issues, *posted(exchange, earlier)))
         entry = self._entry(inbound, digest, context, reading)
-        after = earlier.message_id if earlier is not None else 0
-        return replace(entry, after=after if exchange.id is not None else None)
+        return replace(entry, after=_message_of(earlier) if exchange.id is not None else None)
 
     def received(self, inbound: Inbound, digest: str, now: str) -> Entry:
         """The raw bytes are to be kept first: CA (enhanced mode) or AA (original mode) leaves, the verdict follows."""
@@ -212,6 +211,20 @@ def _state(reading: Reading) -> MessageState:
 def _answered(state: MessageState, inbound: Inbound) -> MessageState:
     """What is posted to the FHIR API and not accepted was refused to its sender, whatever a person could still do with it."""
     return MessageState.REFUSED if inbound.filing is not None and state is MessageState.PARKED else state
+
+
+def _message_of(earlier: Earlier | None) -> int:
+    return earlier.message_id if earlier is not None else 0
+
+
+def _after(exchange: Exchange | None, known: Known | None) -> int | None:
+    """A feed's exchange is kept under its id, when it has one, unless what is there is no beginning of it: another format holds less."""
+    if exchange is None or exchange.id is None:
+        return None
+    earlier = known.earlier if known is not None else None
+    if earlier is not None and (same(earlier.exchange, exchange) or any(misgrown(earlier.exchange, exchange))):
+        return None
+    return _message_of(earlier)
 
 
 def _informed(known: Known | None) -> bool:

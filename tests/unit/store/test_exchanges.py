@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from connector.pipeline.judge import Desk, DeskSettings
+from connector.pipeline.route import Route
 from connector.ports import Answer, ExchangeQuery
 from connector.store.journal import SqlJournal
 from connector.store.retention import Keep, Retention
 from tests.exchange_site import Site, site
+from tests.hostile.harness import translator
 from tests.journal_kit import HandClock
-from tests.unit.monsisra.sample import data, read
+from tests.unit.monsisra.sample import context, data, read
 
 MESSAGE = {"id": "new", "text": "Merci.", "sent": "2026-12-01T10:00:00+01:00"}
 
@@ -163,5 +166,24 @@ def test_what_is_forgotten_is_no_longer_an_exchange(url: str) -> None:
         finally:
             await here.intake.stop()
             await journal.stop()
+
+    asyncio.run(case())
+
+
+def test_an_exchange_that_comes_as_fhir_is_found_under_its_id_and_never_takes_the_place_of_more(url: str) -> None:
+    """What FHIR holds of a conversation is kept under its id; the profile's own, which says more or otherwise, is refused or stays."""
+
+    async def case() -> None:
+        desk = Desk(translator(), lambda _: context(), DeskSettings(routes=(Route(to=("dpi",)),)))
+        async with site(url, desk) as here:
+            bundle = translator().write(read(data("mail")), "fhir", context())
+            assert bundle.value is not None
+            answer = await here.give(bundle.value, "fhir")
+            assert answer.state == "translated", answer.issues
+            [kept], _ = await here.exchanges.search(ExchangeQuery(mode="mail"))
+            assert (kept.message_id, kept.exchange.id) == (answer.message_id, data("mail")["id"])
+            assert (await here.give(bundle.value, "fhir")).state == "translated"
+            [still], _ = await here.exchanges.search(ExchangeQuery(mode="mail"))
+            assert still.message_id == answer.message_id
 
     asyncio.run(case())
