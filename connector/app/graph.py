@@ -131,7 +131,7 @@ class Application:
         if format_name == "hl7" and not claimed.part and len(messages_of(claimed.exchange, options)) > 1:
             # Sent here by hand, not by a route: which of the messages is meant, nobody said.
             return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.TOO_MANY, limit=1, what="message"),))
-        run = Run(msgspec.structs.replace(context, options=options))
+        run = Run(msgspec.structs.replace(context, options=options, message=claimed.message_id))
         translator = self._running.desk.desk.translator
         made = translator.write(claimed.exchange, format_name, run.context, run=run, part=claimed.part or None)
         self._running.noted.note(claimed.message_id, run.untranslated)
@@ -145,7 +145,7 @@ class Application:
 
         if claimed.exchange is None:
             return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),))
-        run = Run(self.context())
+        run = Run(msgspec.structs.replace(self.context(), message=claimed.message_id))
         made = self._running.desk.desk.translator.write_tree(claimed.exchange, FORMATS[format_name], run)
         self._running.noted.note(claimed.message_id, run.untranslated)
         return Outcome(made, tuple(run.issues))

@@ -85,6 +85,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     `environment` test or production; `namespace` the OID under which this site makes ids; `table` finds a terminology table by
     name and `systems` is the one of code systems (both connector.terminology); `new_id` makes a control id when the context allows.
     `known` is what came before and bears on this message; None: nothing was asked, the rules about it say nothing.
+    `message` is the journal's number of the message in hand, where there is one.
     """
 
     now: Moment
@@ -97,3 +98,4 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     table: Callable[[str], Any] | None = None
     options: dict[str, str] = {}
     known: Known | None = None
+    message: int | None = None

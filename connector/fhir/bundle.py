@@ -20,7 +20,7 @@ from connector.exchange.model import Exchange
 from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.documents import complete
-from connector.fhir.filing import Filing
+from connector.fhir.filing import Filing, link_to_message
 from connector.fhir.gathering import UNKNOWN_CLASS, take_apart
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
@@ -69,7 +69,9 @@ class _Assembly:
             self._document(number, node) for number, node in enumerate(self.tree.get("DocumentReference", ()), 1)
         ]
         listed = self._list(documents)
-        write_threads(Filing(self.exchange, self.run, self._put, self.entries), self.tree, self._flat, listed)
+        filing = Filing(self.exchange, self.run, self._put, self.entries)
+        write_threads(filing, self.tree, self._flat, listed)
+        link_to_message(filing, self.entries)
         return {"resourceType": "Bundle", "type": "transaction", "entry": self.entries}
 
     # --- entries ---------------------------------------------------------------------------------------------------

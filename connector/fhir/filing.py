@@ -10,11 +10,11 @@ from connector.exchange.ids import derived
 from connector.exchange.model import Exchange
 from connector.exchange.moments import Moment, to_instant
 from connector.fhir.codec import Resource
-from connector.fhir.datatypes import system_uri
+from connector.fhir.datatypes import system_uri, write_identifier
 from connector.fhir.elements import elements
 from connector.mapping.language import Run
 
-__all__ = ["ABSENT", "Filing", "concept"]
+__all__ = ["ABSENT", "Filing", "concept", "link_to_message"]
 
 #: A value that R4 requires and nobody said.
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
@@ -79,6 +79,37 @@ class Filing:
 def concept(text: Resource) -> Resource:
     """A CodeableConcept of one coding."""
     return {"coding": [text]}
+
+
+#: What a message is the source of; people, places and bytes come with these.
+_MADE = frozenset((
+    "Encounter", "DocumentReference", "List", "Communication", "ServiceRequest", "Task", "QuestionnaireResponse",
+    "DiagnosticReport", "Observation",
+))  # fmt: skip
+_ASSEMBLER = {"system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type", "code": "assembler"}
+
+
+def link_to_message(filing: Filing, entries: list[Resource]) -> None:
+    """A Provenance from what was made to the message in the journal, sent by an application; nothing outside of a journey.
+
+    The journal's numbers stand in the domain `<namespace>.1`.
+    """
+    context, envelope = filing.run.context, filing.exchange.envelope
+    targets = [{"reference": each["fullUrl"]} for each in entries if each["resource"]["resourceType"] in _MADE]
+    if context.message is None or not targets:
+        return
+    sender: Resource = {}
+    if envelope is not None and envelope.sender is not None:
+        write_identifier(envelope.sender, sender, filing.run)
+    number = {"system": f"urn:oid:{context.namespace}.1", "value": str(context.message)}
+    provenance = {
+        "resourceType": "Provenance",
+        "target": targets,
+        **filing.recorded(next((each.sent for each in filing.exchange.messages), None)),
+        "agent": [{"type": concept(_ASSEMBLER), "who": {"identifier": sender} if sender else ABSENT}],
+        "entity": [{"role": "source", "what": {"identifier": number}}],
+    }
+    filing.add(provenance, "provenance", "message", number["value"], place="Provenance[1]")
 
 
 @lru_cache(maxsize=64)

@@ -21,6 +21,7 @@ MOST_VALUES = 500_000
 MOST_ENTRIES = 10_000
 
 _ROOT_TYPES = ("Patient", "Encounter", "DocumentReference", "List", "Communication", "ServiceRequest")
+_APART = frozenset({"contained", "target"})
 #: Resources that are never unfolded where they are referred to: a reference says their type and business identifier.
 _ROOTED = frozenset(
     {"DocumentReference", "Communication", "ServiceRequest", "Task", "QuestionnaireResponse", "CareTeam"}
@@ -104,7 +105,9 @@ class _Linking:
             # What is contained may point at what is contained beside it.
             contained = {f"#{each.get('id')}": each for each in _contained(resource)} or around
             before, self.size = self.size, 0
-            made = self._node({k: v for k, v in resource.items() if k != "contained"}, contained)
+            made = self._node({k: v for k, v in resource.items() if k not in _APART}, contained)
+            if resource["resourceType"] == "Provenance" and "target" in resource:
+                made["target"] = resource["target"]  # what it is about does not become a part of it
             self.sizes[key], self.size = self.size, before
             self.linked[key] = made
             self.open.pop()
