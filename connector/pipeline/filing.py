@@ -25,6 +25,14 @@ from connector.exchange.people import Concept, Patient
 
 __all__ = ["COLUMNS", "INDEX", "Drop", "body_of", "drops", "operation_of", "safe_name"]
 
+#: The message itself beside or in place of documents: its name and media type.
+_MESSAGES = {
+    "message.hl7": "x-application/hl7-v2+er7",
+    "message.json": "application/json",
+    "message.xml": "application/xml",
+    "message.mime": "multipart/form-data",
+}
+
 #: Version of the index; a reader refuses one that it does not know.
 INDEX = "monsisra-folder/1"
 
@@ -82,21 +90,26 @@ def drops(
     if not documents:
         return (_message_drop(raw, exchange, envelope),)
     assert exchange is not None  # noqa: S101 - it has documents
-    carried = (("message.hl7", raw),) if message else ()
+    carried = ((_message_name(raw), raw),) if message else ()
     return tuple(
         _document_drop(exchange, document, number, envelope, carried, body=body, table=table)
         for number, document in enumerate(documents, 1)
     )
 
 
+def _message_name(raw: bytes) -> str:
+    head = raw[:16].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    return {b"{": "message.json", b"<": "message.xml", b"-": "message.mime"}.get(head, "message.hl7")
+
+
 def _message_drop(raw: bytes, exchange: Exchange | None, envelope: dict[str, str]) -> Drop:
     digest = hashlib.sha256(raw).hexdigest()
-    files = [("message.hl7", raw)]
+    files = [(_message_name(raw), raw)]
     index: dict[str, Any] = {
         "index": INDEX,
         "fingerprint": digest,
         "message": envelope,
-        "files": [_described("message", *files[0], "x-application/hl7-v2+er7")],
+        "files": [_described("message", *files[0], _MESSAGES[files[0][0]])],
     }
     index |= _common(exchange)
     name = safe_name("message", envelope["control_id"], digest[:12])
@@ -120,7 +133,7 @@ def _document_drop(
         described.append(_described(role, *files[-1], content.media_type or ""))
     for name, data in carried:
         files.append((name, data))
-        described.append(_described("message", name, data, "x-application/hl7-v2+er7"))
+        described.append(_described("message", name, data, _MESSAGES[name]))
     operation = operation_of(exchange, document)
     fingerprint = _fingerprint(document, operation, described)
     index: dict[str, Any] = {"index": INDEX, "fingerprint": fingerprint, "operation": operation, "message": envelope}
