@@ -66,6 +66,15 @@ class SiteTables:
         """A table's CSV as it stands, empty for a new name."""
         return self.files.terminology.get(self._place(name), "")
 
+    def shipped_version(self, name: str) -> str:
+        """The version of the product's own table, when the site's lies over it; else empty."""
+        from connector.terminology.sheet import Sheet
+
+        own = shipped("terminology") / f"{name}.csv"
+        if self.path(name) in (None, own) or not own.is_file():
+            return ""
+        return Sheet(own.name, own.read_text(encoding="utf-8")).settings.get("version", "")
+
     def path(self, name: str) -> Path | None:
         """Where a table's file is."""
         return self.files.files.get(self._place(name))

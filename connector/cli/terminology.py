@@ -86,7 +86,7 @@ def show(
             uses = site.uses(name)
         told = {
             "table": name, "version": table.version, "effective": table.effective, "source": table.source,
-            "identifiers": table.identifiers, "rows": len(table), "retired": len(table.ends), "file": str(site.path(name) or ""),
+            "identifiers": table.identifiers, "rows": len(table), "retired": len(table.ends), "file": str(site.path(name) or ""), "product_version": site.shipped_version(name),
             "used_by": uses,
         }  # fmt: skip
         terminal.result(told, lambda: _draw(terminal, {**told, "used_by": _places(told["used_by"])}))

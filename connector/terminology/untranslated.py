@@ -9,6 +9,7 @@ __all__ = ["Untranslated", "untranslated"]
 
 #: What codes look like: no blank, no accent, no more than 64 characters.
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/^+-]{0,63}\Z")
+_SYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/?#=&%~^+-]{0,199}\Z")
 #: A sex digit, a year, a month and a département (with or without key): a matricule INS or a NIR put in a place for codes.
 _MATRICULE = re.compile(r"[1-478][0-9]{2}[0-9]{2}[0-9AB]{2}[0-9]{6}([0-9]{2})?\Z")
 
@@ -28,8 +29,8 @@ class Untranslated(NamedTuple):
 
 def untranslated(terminology: str, way: str, side: str, code: object, system: str | None = None) -> Untranslated:
     """The value to count for a code as it was met."""
-    return Untranslated(terminology, way, side, _kept(system or ""), _kept(str(code)))
+    return Untranslated(terminology, way, side, _kept(system or "", _SYSTEM), _kept(str(code), _CODE))
 
 
-def _kept(text: str) -> str:
-    return text if _CODE.match(text) and not _MATRICULE.match(text) else ""
+def _kept(text: str, form: re.Pattern[str]) -> str:
+    return text if form.match(text) and not _MATRICULE.match(text) else ""

@@ -25,7 +25,7 @@ __all__ = ["routes"]
 
 _LONGEST = 100  # characters that a person types into the field of the type
 _MOST = 200
-_FRESH = 2.0  # seconds for which what was used last is not asked again of the journal
+_FRESH = 0.5  # seconds for which what was used last is not asked again of the journal
 
 
 class _Terminology:

@@ -74,6 +74,7 @@ def test_a_new_code_is_told_then_taken_then_in_force(command: Command, edition: 
     shown = command("--json", "terminology", "show", "confidentiality").data
     assert (shown["version"], shown["effective"]) == ("JDV_J08 2026-10-01", "2026-10-01")
     assert J08 in shown["identifiers"]
+    assert shown["product_version"].startswith("JDV_J08 2024"), "what the product brings, under the site's own"
     assert any(use["place"].startswith("mappings/cda/header.yaml:") for use in shown["used_by"])
     assert command("--json", "terminology", "show", "confidentiality", "S").data[0]["label"] == "Sensible"
     assert command("--json", "terminology", "search", "sensible").data[0]["terminology"] == "confidentiality"

@@ -158,11 +158,11 @@ def test_no_code_is_ever_lost_and_what_is_taken_is_what_was_published(
     assert all(made.to_exchange("fhir", code) == code for code in before.keys() | after.keys())
 
 
-def test_a_hundred_thousand_rows_are_compared_in_linear_time() -> None:
-    concepts = tuple(official(f"c{number}") for number in range(100_000))
+def test_fifty_thousand_rows_are_compared_in_linear_time() -> None:
+    concepts = tuple(official(f"c{number}") for number in range(50_000))
     started = time.process_time()
     first = taken(TABLE, edition(*concepts))
     again = taken(first.text, edition(*concepts[:-1]))
-    assert first.counts["added"] == 100_000
+    assert first.counts["added"] == 50_000
     assert again.counts == {"removed": 1}
-    assert time.process_time() - started < 15
+    assert time.process_time() - started < 8

@@ -81,8 +81,18 @@ def test_what_is_no_code_is_refused(to: str) -> None:
     ],
 )  # fmt: skip
 def test_text_and_a_persons_number_are_not_kept(text: str, kept: str) -> None:
-    met = untranslated("sex", "read", "hl7", text, text)
-    assert (met.code, met.system) == (kept, kept)
+    assert untranslated("sex", "read", "hl7", text).code == kept
+
+
+def test_a_system_is_kept_when_it_is_a_name() -> None:
+    for name in (
+        "1.2.250.1.213.1.1.4.12",
+        "https://mos.esante.gouv.fr/NOS/TRE_A05-TypeDocComplementaire/FHIR/TRE-A05",
+        "LN",
+    ):
+        assert untranslated("sex", "read", "fhir", "a", name).system == name
+    for text in ("the list of Dr X", "279035121518989", None):
+        assert untranslated("sex", "read", "fhir", "a", text).system == ""
 
 
 def test_what_was_no_code_can_only_be_ignored() -> None:

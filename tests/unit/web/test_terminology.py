@@ -140,7 +140,7 @@ def test_types_are_proposed_those_of_the_account_first(tmp_path: Path) -> None:
             ]  # fmt: skip
             assert (await codes())[0] == "57833-6"
             assert await sent(application, letter(1)) == [True]
-            await asyncio.sleep(2.1)  # as long as what was used last is not asked again
+            await asyncio.sleep(0.6)  # as long as what was used last is not asked again
             first = (await client.get("/document-types")).json()[0]
             assert (first["code"], first["recent"]) == ("11490-0", True)
             assert (await codes(account=ACCOUNT))[0] == "11490-0"
