@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from connector.fhir.codec import Resource
 from connector.fhir.link import link
-from connector.fhir.modes import gather_mode
+from connector.fhir.modes import gather_mode, with_attached
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
@@ -24,7 +24,7 @@ def take_apart(resource: Resource, run: Run) -> Resource:
     What FHIR says on each document is gathered: the operation and the visibility under `Submission`.
     Two Patients are an ERROR: what belongs to whom could not be said.
     """
-    tree = link(resource, run)
+    tree = with_attached(link(resource, run), run)
     if len(tree.get("Patient", ())) > 1:
         run.report(Severity.ERROR, IssueCode.FHIR_INVALID, "Patient[2]", expected="one Patient")
     documents = tree.get("DocumentReference", ())

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from connector.exchange.ids import derived, oid_of
 from connector.fhir.codec import Resource
-from connector.fhir.datatypes import PATIENT_DOMAIN, secure_mailbox, system_uri
+from connector.fhir.datatypes import PATIENT_DOMAIN, RFC_3986, secure_mailbox, system_uri
 from connector.fhir.nesting import NOTIFICATION, codes
+from connector.fhir.primitives import read_base64, sha1_of
 from connector.fhir.tree import LINK, SUBMISSION, TARGET
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
-__all__ = ["gather_mode"]
+__all__ = ["gather_mode", "with_attached"]
 
 _STRUCTURE = ("category", "medium", "status")
 
@@ -32,6 +34,26 @@ def gather_mode(tree: Resource, run: Run) -> None:
             _gather_state(task, run)
     if submission:
         tree[SUBMISSION] = [submission]
+
+
+def with_attached(tree: Resource, run: Run) -> Resource:
+    """The tree with a DocumentReference for each file that stands inside a message, named by its content; photos and rich text stay."""
+    documents = []
+    for root in tree.get("Communication", ()):
+        for message in root.get("message", ()):
+            for payload in message.get("payload", ()):
+                attachment = payload.get("contentAttachment", {})
+                kind = attachment.get("contentType", "")
+                if "data" not in attachment or kind == "text/html" or kind.startswith("image/"):
+                    continue
+                oid = oid_of(derived(run.context, "document", sha1_of(read_base64(attachment["data"], run))))
+                named = {"system": RFC_3986, "value": f"urn:oid:{oid}"}
+                document = {"resourceType": "DocumentReference", "masterIdentifier": named, "status": "current"}
+                documents.append({**document, "content": [{"attachment": payload.pop("contentAttachment")}]})
+                payload["contentReference"] = {LINK: "->DocumentReference", "identifier": dict(named)}
+    if documents:
+        tree["DocumentReference"] = [*tree.get("DocumentReference", ()), *documents]
+    return tree
 
 
 def _gather_tags(holder: Resource, submission: Resource, run: Run) -> None:
