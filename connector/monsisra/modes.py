@@ -1,7 +1,7 @@
 """The rules of the five modes, each a small function (spec: the MonSisra guides; every starred field, and what each mode can carry).
 
 They judge exchanges that began on MonSisra (`origin: monsisra`); a feed from HL7 v2 or FHIR has the rules of its volet. Whether a
-correspondent is a MonSisra account is known by the domains of the settings (`monsisra.domains`) or by a telecom of system `monsisra`.
+correspondent is a MonSisra account is known by the domain of its address (setting `monsisra.domains`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ def rules_for(exchange: Exchange) -> dict[str, Rule]:
 
 def is_account(party: Party, context: Context) -> bool | None:
     """Whether it is a MonSisra account; None when the domains of the settings are not known."""
-    if any(telecom.system == "monsisra" for telecom in party.telecoms):
-        return True
     domains = context.options.get("monsisra_domains", "").split()
     if party.mssante is None:
         return False
@@ -69,11 +67,11 @@ def objet(exchange: Exchange, _context: Context, _facts: Facts) -> Iterator[Issu
 
 
 def destinataires(exchange: Exchange, _context: Context, _facts: Facts) -> Iterator[Issue]:
-    """« Destinataires » is starred; each has an address or an account."""
+    """« Destinataires » is starred; each has an address."""
     if not exchange.recipients:
         yield _absent(exchange, "recipients", "« Destinataires »")
     for position, party in enumerate(exchange.recipients, 1):
-        if party.mssante is None and not any(telecom.system == "monsisra" for telecom in party.telecoms):
+        if party.mssante is None:
             yield _absent(exchange, f"recipients[{position}].mssante", "name@domain")
 
 

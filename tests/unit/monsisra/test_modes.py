@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connector.issues import IssueCode, Severity
-from tests.unit.monsisra.sample import CASES, data, judged, told
+from tests.unit.monsisra.sample import CASES, DOMAIN, data, judged, told
 
 OUTSIDE = {"mssante": "paul.ailleurs@autre.mssante.example.test"}
 NOBODY = {"name": {"family": "SANS-ADRESSE"}}
@@ -106,6 +108,22 @@ def test_the_cases_meet_every_rule() -> None:
     assert {rule for *_, rule in BREACHES} == {name for rules in RULES.values() for name in rules}
 
 
+def test_every_rule_is_on_the_reference_page(root: Path) -> None:
+    from connector.monsisra.modes import RULES
+
+    page = (root / "docs" / "reference" / "exchange-profile.md").read_text("utf-8")
+    told = {
+        name: {word.strip() for word in modes.split(",")}
+        for name, modes in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE)
+    }
+    where = {
+        name: {mode for mode, rules in RULES.items() if name in rules} for rules in RULES.values() for name in rules
+    }
+    assert {name: {"all"} if modes == set(RULES) else modes for name, modes in where.items()} == {
+        name: modes for name, modes in told.items() if name not in ("posted", "continuation")
+    }
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -146,9 +164,10 @@ def test_without_domains_nobody_can_tell_an_account_and_the_exchange_is_taken() 
     assert {issue.severity for issue in issues} == {Severity.WARNING}
 
 
-def test_a_telecom_makes_an_account_outside_the_domains() -> None:
-    member = {"party": {"telecoms": [{"value": "compte-7", "system": "monsisra"}]}}
-    assert told(changed("conversation", "thread.members.1", member)) == []
+def test_a_pattern_of_domains_takes_what_is_below_it() -> None:
+    assert told(changed("conversation", "thread.members.1.party.mssante", "a@chu.monsisra.example.test")) != []
+    value = changed("conversation", "thread.members.1.party.mssante", "a@CHU.monsisra.example.test")
+    assert told(value, f"*.{DOMAIN} {DOMAIN}") == []
 
 
 def test_a_feed_is_judged_by_its_volet_and_not_by_the_modes() -> None:
