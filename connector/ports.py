@@ -16,7 +16,19 @@ from connector.exchange.known import Known
 from connector.exchange.model import Exchange
 from connector.fhir.search import IndexRow, Page, Query
 from connector.issues import Issue
-from connector.pipeline.journey import Delivery, Entry, Filing, Inbound, MessageState, Peeked, Policy, Put, Written
+from connector.pipeline.journey import (
+    Delivery,
+    Entry,
+    ExchangeQuery,
+    Filing,
+    Inbound,
+    KeptExchange,
+    MessageState,
+    Peeked,
+    Policy,
+    Put,
+    Written,
+)
 
 __all__ = [
     "Answer",
@@ -327,30 +339,6 @@ class Journal(Protocol):
     def still_owner(self) -> bool:
         """Whether this node may still send (the owner session answered recently enough)."""
         ...
-
-
-class KeptExchange(msgspec.Struct, frozen=True, kw_only=True):
-    """An exchange as the journal holds it: which message, its state in its own words (téléexpertise, open, closed), when it last grew (ISO),
-    and (destination, state) of each delivery of that version. `position` is where a page after it begins."""
-
-    exchange: Exchange
-    message_id: int
-    state: str
-    updated: str
-    deliveries: tuple[tuple[str, str], ...] = ()
-    position: tuple[float, str] = (0.0, "")
-
-
-class ExchangeQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Every filter given must hold. `patient` is a number of the patient, in `system` when that is given; `since` an ISO moment with zone."""
-
-    patient: str = ""
-    system: str | None = None
-    mode: str = ""
-    state: str = ""
-    since: str | None = None
-    after: tuple[float, str] | None = None
-    count: int = 50
 
 
 class ExchangeStore(Protocol):

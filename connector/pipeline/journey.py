@@ -13,7 +13,19 @@ from connector.fhir.search import IndexRow, Query
 from connector.issues import Issue
 from connector.terminology import Untranslated
 
-__all__ = ["Delivery", "Entry", "Filing", "Inbound", "MessageState", "Peeked", "Policy", "Put", "Written"]
+__all__ = [
+    "Delivery",
+    "Entry",
+    "ExchangeQuery",
+    "Filing",
+    "Inbound",
+    "KeptExchange",
+    "MessageState",
+    "Peeked",
+    "Policy",
+    "Put",
+    "Written",
+]
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +121,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     possible_duplicate_of: int | None = None
     untranslated: tuple[Untranslated, ...] = ()  # codes that a table did not hold, each once
     conflicts_with: int | None = None  # the earlier message whose MSH-10 this one uses with other bytes (set by intake)
-    after: int | None = None  # the message that holds the exchange of this id, as the verdict knows it; 0: none; None: it has no say
+    after: int | None = (
+        None  # the message that holds the exchange of this id, as the verdict knows it; 0: none; None: it has no say
+    )
     repeats: int | None = None  # the earlier message that says exactly this: nothing is to be kept
     informed: bool = False  # the verdict was reached with what the store knows of the patient and the documents
 
@@ -135,3 +149,27 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     longest: float = 300.0
     attempts: int = 0
     ambiguous: str = "retry"
+
+
+class KeptExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange as the journal holds it: which message, its state in its own words (téléexpertise, open, closed), when it last grew (ISO),
+    and (destination, state) of each delivery of that version. `position` is where a page after it begins."""
+
+    exchange: Exchange
+    message_id: int
+    state: str
+    updated: str
+    deliveries: tuple[tuple[str, str], ...] = ()
+    position: tuple[float, str] = (0.0, "")
+
+
+class ExchangeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Every filter given must hold. `patient` is a number of the patient, in `system` when that is given; `since` an ISO moment with zone."""
+
+    patient: str = ""
+    system: str | None = None
+    mode: str = ""
+    state: str = ""
+    since: str | None = None
+    after: tuple[float, str] | None = None
+    count: int = 50
