@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +24,7 @@ __all__ = [
     "answer",
     "inert",
     "outcome",
+    "pairs",
     "preferences",
     "refuse",
     "unchanged",
@@ -102,6 +104,14 @@ def preferences(request: Request) -> dict[str, str]:
         for part in text.replace(";", ",").split(",")
     )
     return {name.lower(): value.strip('"').lower() for name, _, value in pairs}
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """The parameters of a query. Raises RefusedError 400 for too many."""
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=100)
+    except ValueError as error:
+        raise refuse(400, IssueCode.FHIR_SEARCH, expected="at most 100 parameters") from error
 
 
 # --- formats

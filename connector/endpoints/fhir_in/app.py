@@ -48,8 +48,8 @@ ADDRESSES: dict[str, dict[str, Interaction]] = {
     "/{type}/{id}/$validate": {"GET": validating.validate, "POST": validating.validate},
     "/{type}/{id}/_history": {"GET": reading.history},
     "/{type}/{id}/_history/{version}": {"GET": reading.vread},
-    "/{type}/{id}": {"GET": reading.read, "PUT": writing.update},
-    "/{type}": {"GET": searching.search, "POST": writing.create, "PUT": writing.update},
+    "/{type}/{id}": {"GET": reading.read, "PUT": writing.update, "PATCH": writing.patch},
+    "/{type}": {"GET": searching.search, "POST": writing.create, "PUT": writing.update, "PATCH": writing.patch},
 }
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 

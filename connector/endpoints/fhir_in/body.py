@@ -15,10 +15,11 @@ from connector.fhir.codec import Limits, Resource
 from connector.fhir.incoming import attachments, check_incoming, is_xml, read
 from connector.issues import Issue, IssueCode, Severity, worst
 
-__all__ = ["checked", "form_of", "media_of", "resource_of", "same_origin", "whole"]
+__all__ = ["checked", "form_of", "media_of", "patch_of", "resource_of", "same_origin", "whole"]
 
 _LONGEST_FORM = 64 * 1024
 _INLINE = 64 * 1024  # bytes; a larger body is read and checked in a thread, so that others do not wait behind it
+JSON_PATCH = "application/json-patch+json"
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -89,6 +90,17 @@ async def resource_of(request: Request, settings: FhirInSettings) -> tuple[Resou
     if len(raw) > _INLINE:
         return await asyncio.to_thread(understood), raw
     return understood(), raw
+
+
+async def patch_of(request: Request, settings: FhirInSettings) -> tuple[Any, bytes]:
+    """A JSON Patch, or Parameters with a FHIRPath Patch. Raises RefusedError: 415, 413, 400."""
+    if media_of(request) != JSON_PATCH:
+        return await resource_of(request, settings)
+    raw = await whole(request, _LONGEST_FORM, settings.body_timeout)
+    found = read(b'{"resourceType":"Patch","operations":' + raw + b"}")
+    if found.value is None:
+        raise RefusedError(400, *found.issues)
+    return found.value["operations"], raw
 
 
 def _bounded(resource: Mapping[str, Any], settings: FhirInSettings) -> None:

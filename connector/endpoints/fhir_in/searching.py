@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connector.endpoints.fhir_in.answers import RefusedError, answer, language_of, preferences, refuse
+from connector.endpoints.fhir_in.answers import RefusedError, answer, language_of, pairs, preferences, refuse
 from connector.endpoints.fhir_in.body import form_of
 from connector.endpoints.fhir_in.site import Site
 from connector.fhir.codec import Resource
@@ -26,22 +26,14 @@ _MOST_INCLUDED = 500
 
 async def search(site: Site, request: Request) -> Response:
     """A search by GET."""
-    return answer(request, await searched(site, request, site.type_of(request), query_of(request)))
+    return answer(request, await searched(site, request, site.type_of(request), pairs(request.url.query)))
 
 
 async def post_search(site: Site, request: Request) -> Response:
     """A search by POST: the parameters stay out of addresses and logs."""
     kind = site.type_of(request)
     form = await form_of(request, site.settings.body_timeout)
-    return answer(request, await searched(site, request, kind, [*query_of(request), *form]))
-
-
-def query_of(request: Request) -> list[tuple[str, str]]:
-    """The parameters of the address. Raises RefusedError 400 for too many."""
-    try:
-        return parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=100)
-    except ValueError as error:
-        raise refuse(400, IssueCode.FHIR_SEARCH, expected="at most 100 parameters") from error
+    return answer(request, await searched(site, request, kind, [*pairs(request.url.query), *form]))
 
 
 async def searched(site: Site, request: Request, kind: str, parameters: Sequence[tuple[str, str]]) -> Resource:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pybase64
 
-from connector.endpoints.fhir_in.answers import RefusedError, refuse
+from connector.endpoints.fhir_in.answers import RefusedError, pairs, refuse
 from connector.endpoints.fhir_in.site import Site
 from connector.fhir.codec import Resource, dump
 from connector.fhir.indexing import index
@@ -23,7 +22,7 @@ from connector.fhir.validate import references
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import Filing, Put
 
-__all__ = ["EXCHANGES", "Action", "Submission"]
+__all__ = ["EXCHANGES", "Action", "Submission", "matched"]
 
 #: What says something to somebody: it goes through the intake and is delivered by its routes. Everything else is kept, no more.
 EXCHANGES = frozenset({"Communication", "DocumentReference", "ServiceRequest"})
@@ -91,8 +90,8 @@ class Submission:
         request = action.request
         condition = request.unless if request.method == "POST" else (request.query or None)
         if condition is not None:
-            action.unless = self._query(request, condition)
-            found = await self._matches(action.unless, request.place)
+            action.unless = condition_of(self.site, request, condition)
+            found = await _only(self.site, action.unless, request.place)
             if found is not None and request.method == "POST":
                 action.found, action.name = found, _name(found)
                 return
@@ -110,22 +109,6 @@ class Submission:
         own = request.id or ((request.resource or {}).get("id", "") if request.method == "PUT" else "")
         action.name = f"{request.type}/{own or self.site.made_id(self.seed, number)}"
 
-    def _query(self, request: Request, condition: str) -> Query:
-        """A condition: criteria alone, at least one."""
-        parsed = parse(request.type, parse_qsl(condition, max_num_fields=20), self.site.settings.zone)
-        if parsed.value is None:
-            raise RefusedError(400, *parsed.issues)
-        if not parsed.value.criteria:
-            place = f"{request.place}.request.ifNoneExist" if request.place else "If-None-Exist"
-            raise refuse(400, IssueCode.FHIR_SEARCH, place, expected="at least one criterion")
-        return parsed.value._replace(limit=2, total=False, include=(), reverse=())
-
-    async def _matches(self, query: Query, place: str) -> Mapping[str, Any] | None:
-        found = (await self.site.documents.search(query)).resources
-        if len(found) > 1:
-            raise refuse(412, IssueCode.FHIR_CONDITION, place, expected="one match")
-        return found[0] if found else None
-
     # --- references
 
     def _urls(self) -> dict[str, str]:
@@ -140,7 +123,7 @@ class Submission:
                 kind, mark, condition = reference.partition("?")
                 if mark and kind in PARAMETERS and reference not in made:
                     request = action.request._replace(type=kind)
-                    found = await self._matches(self._query(request, condition), place)
+                    found = await _only(self.site, condition_of(self.site, request, condition), place)
                     if found is None:
                         raise refuse(412, IssueCode.FHIR_CONDITION, place, expected="one match")
                     made[reference] = _name(found)
@@ -286,6 +269,29 @@ class Submission:
                     blob = await self.site.documents.blob(each["id"])
                     each = {**each, "data": blob[1]} if blob is not None else each
                 self._enter(each)
+
+
+def condition_of(site: Site, request: Request, condition: str) -> Query:
+    """A condition: criteria alone, at least one. Raises RefusedError 400."""
+    parsed = parse(request.type, pairs(condition), site.settings.zone)
+    if parsed.value is None:
+        raise RefusedError(400, *parsed.issues)
+    if not parsed.value.criteria:
+        place = f"{request.place}.request.ifNoneExist" if request.place else "If-None-Exist"
+        raise refuse(400, IssueCode.FHIR_SEARCH, place, expected="at least one criterion")
+    return parsed.value._replace(limit=2, total=False, include=(), reverse=())
+
+
+async def matched(site: Site, request: Request, condition: str) -> Mapping[str, Any] | None:
+    """The one resource that a condition finds, or None. Raises RefusedError: 400, 412 for more than one."""
+    return await _only(site, condition_of(site, request, condition), request.place)
+
+
+async def _only(site: Site, query: Query, place: str) -> Mapping[str, Any] | None:
+    found = (await site.documents.search(query)).resources
+    if len(found) > 1:
+        raise refuse(412, IssueCode.FHIR_CONDITION, place, expected="one match")
+    return found[0] if found else None
 
 
 def _once(actions: Iterable[Action]) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -20,23 +19,26 @@ from connector.endpoints.fhir_in.answers import (
     RefusedError,
     answer,
     outcome,
+    pairs,
     preferences,
     refuse,
     version_headers,
 )
-from connector.endpoints.fhir_in.body import checked, media_of, resource_of, same_origin, whole
+from connector.endpoints.fhir_in.body import checked, media_of, patch_of, resource_of, same_origin, whole
 from connector.endpoints.fhir_in.reading import with_data
 from connector.endpoints.fhir_in.searching import searched
 from connector.endpoints.fhir_in.site import Site
-from connector.endpoints.fhir_in.submission import Action, Submission
+from connector.endpoints.fhir_in.submission import Action, Submission, matched
+from connector.fhir.capability import PATCHED
 from connector.fhir.codec import Resource, dump
 from connector.fhir.outcome import to_outcome
+from connector.fhir.patching import patched
 from connector.fhir.requests import Request, is_identified, requests
 from connector.fhir.search import PARAMETERS
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import FilingStale, Inbound, MessageState
 
-__all__ = ["bundle", "create", "submitted", "update"]
+__all__ = ["bundle", "create", "patch", "submitted", "update"]
 
 #: How often what others changed meanwhile is looked at again.
 _TRIES = 20
@@ -64,12 +66,44 @@ async def update(site: Site, request: HttpRequest) -> Response:
     return await _single(site, request, asked, raw)
 
 
+async def patch(site: Site, request: HttpRequest) -> Response:
+    """PATCH Type/id or Type?query: what PDSm flux 03 changes of a document or submission. Nobody is told anew, but that it was entered in error."""
+    kind, identity = site.type_of(request), request.path_params.get("id", "")
+    if kind not in PATCHED:
+        raise refuse(405, IssueCode.FHIR_METHOD, kind, expected=f"PATCH of {', '.join(PATCHED)}")
+    same_origin(request)
+    asked, raw = await patch_of(request, site.settings)
+    there = await _patched(site, kind, identity, request.url.query)
+    made = patched(there, asked)
+    if made.value is None:
+        status = 405 if made.issues[0].code == IssueCode.FHIR_METHOD.name else 422
+        raise RefusedError(status, *made.issues)
+    changed = {name: value for name, value in made.value.items() if name != "meta"}
+    meta = {name: value for name, value in there["meta"].items() if name not in ("versionId", "lastUpdated")}
+    changed |= {"meta": meta} if meta else {}
+    await checked(changed, len(raw))
+    match = request.headers.get("if-match") or f'W/"{there["meta"]["versionId"]}"'
+    quiet = changed.get("status") != "entered-in-error"
+    write = Request("PUT", kind, there["id"], resource=changed, match=match)
+    return await _single(site, request, write, raw, quiet=quiet)
+
+
+async def _patched(site: Site, kind: str, identity: str, query: str) -> Mapping[str, Any]:
+    if identity:
+        found = await site.documents.get(kind, identity)
+    else:
+        found = await matched(site, Request("PATCH", kind, query=query), query)
+    if found is None:
+        raise refuse(404, IssueCode.FHIR_NOT_FOUND, what=kind)
+    return found
+
+
 async def _posted(site: Site, request: HttpRequest, kind: str) -> tuple[Resource, bytes]:
     """The resource, checked; any content at all for a Binary (R4 §2.14.1)."""
     same_origin(request)
-    if kind == "Binary" and media_of(request) not in FORMATS:
+    media = media_of(request)
+    if kind == "Binary" and media and media not in FORMATS:
         raw = await whole(request, site.settings.body_limit, site.settings.body_timeout)
-        media = media_of(request) or "application/octet-stream"
         return {"resourceType": "Binary", "contentType": media, "data": raw}, raw
     resource, raw = await resource_of(request, site.settings)
     if resource["resourceType"] != kind:
@@ -79,8 +113,8 @@ async def _posted(site: Site, request: HttpRequest, kind: str) -> tuple[Resource
     return resource, raw
 
 
-async def _single(site: Site, request: HttpRequest, asked: Request, raw: bytes) -> Response:
-    submission, message = await submitted(site, request, [asked], raw)
+async def _single(site: Site, request: HttpRequest, asked: Request, raw: bytes, *, quiet: bool = False) -> Response:
+    submission, message = await submitted(site, request, [asked], raw, quiet=quiet)
     (action,) = submission.actions
     found = await _now(site, action)
     headers = {**version_headers(found), **_journal(message)}
@@ -114,9 +148,9 @@ async def _now(site: Site, action: Action) -> Mapping[str, Any]:
 
 
 async def submitted(
-    site: Site, request: HttpRequest, asked: Sequence[Request], raw: bytes
+    site: Site, request: HttpRequest, asked: Sequence[Request], raw: bytes, *, quiet: bool = False
 ) -> tuple[Submission, int | None]:
-    """Everything written or nothing; with the number of the message in the journal. Raises RefusedError, JournalUnavailable."""
+    """Everything written or nothing; with the number of the message in the journal (`quiet`: nobody is told). Raises RefusedError, JournalUnavailable."""
     resources = [each.resource for each in asked if each.resource is not None]
     again = is_identified(resources)
     # A body without an identifier of its sender is new each time: two equal words may be said one after the other.
@@ -127,7 +161,7 @@ async def submitted(
         if not submission.puts:
             return submission, None
         try:
-            if submission.is_exchange:
+            if submission.is_exchange and not quiet:
                 return submission, await _through_intake(site, request, submission, raw)
             await site.documents.write(submission.puts)
             return submission, None
@@ -227,7 +261,7 @@ async def _looked_up(site: Site, request: HttpRequest, asked: Request) -> Resour
     if asked.method == "PATCH":
         raise refuse(405, IssueCode.FHIR_METHOD, asked.place, expected="POST, PUT, GET")
     if not asked.id:
-        found: Mapping[str, Any] = await searched(site, request, asked.type, parse_qsl(asked.query, max_num_fields=100))
+        found: Mapping[str, Any] = await searched(site, request, asked.type, pairs(asked.query))
     else:
         got = await site.documents.get(asked.type, asked.id)
         if got is None:
