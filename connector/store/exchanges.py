@@ -60,21 +60,22 @@ class SqlExchanges:
         return msgspec.structs.replace(_kept(row, legs), exchange=body.exchange)
 
     def _search(self, query: ExchangeQuery) -> tuple[Sequence[KeptExchange], bool]:
-        chosen = _ROWS.order_by(exchange.c.updated.desc(), exchange.c.id).limit(query.count + 1)
-        if query.patient:
-            of = sa.select(exchange_patient.c.exchange_id).where(exchange_patient.c.value == bounded(query.patient))
-            if query.system is not None:
-                of = of.where(exchange_patient.c.system == query.system)
-            chosen = chosen.where(exchange.c.id.in_(of))
-        for column, value in ((exchange.c.mode, query.mode), (exchange.c.state, query.state)):
+        of: Any = _of_patient(query) if query.patient else exchange
+        chosen = (
+            sa.select(*of.c, message.c.exchange.label("body"))
+            .join(message, message.c.id == of.c.message_id)
+            .order_by(of.c.updated.desc(), of.c.id)
+            .limit(query.count + 1)
+        )
+        for column, value in ((of.c.mode, query.mode), (of.c.state, query.state)):
             if value:
                 chosen = chosen.where(column == value)
         if query.since is not None:
-            chosen = chosen.where(exchange.c.updated >= datetime.fromisoformat(query.since).timestamp())
+            chosen = chosen.where(of.c.updated >= datetime.fromisoformat(query.since).timestamp())
         if query.after is not None:
             updated, number = query.after
-            beyond = sa.and_(exchange.c.updated == updated, exchange.c.id > number)
-            chosen = chosen.where(sa.or_(exchange.c.updated < updated, beyond))
+            beyond = sa.and_(of.c.updated == updated, of.c.id > number)
+            chosen = chosen.where(sa.or_(of.c.updated < updated, beyond))
         with self._engine.connect() as connection:
             rows = connection.execute(chosen).all()
             page = rows[: query.count]
@@ -83,6 +84,14 @@ class SqlExchanges:
 
 
 _ROWS = sa.select(*exchange.c, message.c.exchange.label("body")).join(message, message.c.id == exchange.c.message_id)
+
+
+def _of_patient(query: ExchangeQuery) -> sa.CTE:
+    """The patient's exchanges, few, found first: the databases would rather walk through everybody's in their order."""
+    numbers = sa.select(exchange_patient.c.exchange_id).where(exchange_patient.c.value == bounded(query.patient))
+    if query.system is not None:
+        numbers = numbers.where(exchange_patient.c.system == query.system)
+    return sa.select(*exchange.c).where(exchange.c.id.in_(numbers)).cte("of_patient").prefix_with("MATERIALIZED")
 
 
 def _legs(connection: sa.Connection, messages: Sequence[int]) -> Mapping[int, list[tuple[str, str]]]:
