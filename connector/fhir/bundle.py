@@ -112,21 +112,26 @@ class _Assembly:
     def _flat(self, node: Resource, place: str) -> Resource:
         """A copy in which references are URLs; a link to a root that is not there is left out."""
         made: Resource = {}
+        at = place
         for key, value in node.items():
             kind = type(value)
             if kind is dict:
-                child = self._child(value, f"{place}.{key}" if self.explaining else place)
+                if self.explaining:
+                    at = f"{place}.{key}"
+                child = self._child(value, at) if TARGET in value or LINK in value else self._flat(value, at)
                 if child:
                     made[key] = child
             elif kind is list:
-                children = [
-                    self._child(item, f"{place}.{key}[{number}]" if self.explaining else place)
-                    if type(item) is dict
-                    else item
-                    for number, item in enumerate(value, 1)
-                ]
-                if {} in children:
-                    children = [child for child in children if child != {}]
+                children = []
+                for number, item in enumerate(value, 1):
+                    if type(item) is not dict:
+                        children.append(item)
+                        continue
+                    if self.explaining:
+                        at = f"{place}.{key}[{number}]"
+                    child = self._child(item, at) if TARGET in item or LINK in item else self._flat(item, at)
+                    if child:
+                        children.append(child)
                 if children:
                     made[key] = children
             else:
@@ -144,11 +149,9 @@ class _Assembly:
             if len(node) == 1:
                 return {"reference": url}
             return {"reference": url, **{key: value for key, value in node.items() if key != TARGET}}
-        if LINK in node:
-            linked = self.urls.get(node[LINK][2:])
-            made = {key: value for key, value in node.items() if key != LINK}
-            return {"reference": linked, **made} if linked else made
-        return self._flat(node, place)
+        linked = self.urls.get(node[LINK][2:])
+        made = {key: value for key, value in node.items() if key != LINK}
+        return {"reference": linked, **made} if linked else made
 
     def _derived(self, place: str, sources: Iterable[str]) -> None:
         self.run.derived(place, sources, BY)

@@ -45,7 +45,11 @@ def prune(node: Node, nothing: frozenset[str] = frozenset({"resourceType"})) -> 
     empty: list[str] | None = None
     for key, value in node.items():
         kind = type(value)
-        if kind is dict:
+        if kind is str:
+            if value:
+                continue
+            hollow = True
+        elif kind is dict:
             hollow = prune(value, _URL if key in _EXTENSIONS else _TYPE)
         elif kind is list:
             hollow = _prune_list(value, _URL if key in _EXTENSIONS else _TYPE)
