@@ -11,7 +11,7 @@ from typing import Any
 import pybase64
 
 from connector.fhir.codec import Limits, Resource, load
-from connector.fhir.validate import validate
+from connector.fhir.validate import references, validate
 from connector.fhir.xml import load_xml
 from connector.issues import Issue, IssueCode, Outcome, Severity
 
@@ -47,9 +47,34 @@ def parse(raw: bytes | memoryview) -> Outcome[Resource]:
 def check_incoming(resource: Resource) -> list[Issue]:
     """What is not FHIR R4, and documents that are not what is said of them. FHIR_INVALID with the place."""
     try:
-        return [*validate(resource), *_documents(resource)]
+        return validate(resource) or [*_documents(resource), *_inside(resource)]
     except RecursionError:
         return [_syntax("less depth")]
+
+
+def _inside(resource: Resource) -> Iterator[Issue]:
+    """Contained resources: what points at one has it, none holds others, none leads back to itself (R4 dom-2; hostile G10)."""
+    for place, node in _objects(resource, str(resource.get("resourceType", ""))):
+        if "resourceType" not in node or ".contained" in place:
+            continue
+        contained = [each for each in node.get("contained", ()) if isinstance(each, dict)]
+        links = {f"#{each.get('id')}": {found for _, found in references(each, "")} for each in contained}
+        if any("contained" in each for each in contained):
+            yield _invalid(f"{place}.contained", "contained resources without others in them")
+        inner = {name: value for name, value in node.items() if name not in ("contained", "entry", "parameter")}
+        for where, reference in [*references(inner, place), *references({"contained": contained}, place)]:
+            if reference.startswith("#") and reference != "#" and reference not in links:
+                yield Issue.of(Severity.ERROR, IssueCode.FHIR_REFERENCE, where)
+        if _circular(links):
+            yield _invalid(f"{place}.contained", "references that do not lead back to where they began")
+
+
+def _circular(links: Mapping[str, set[str]]) -> bool:
+    """Whether something is left when what points at nothing is taken away, again and again."""
+    left = {name: {each for each in found if each in links} for name, found in links.items()}
+    while done := {name for name, found in left.items() if not found}:
+        left = {name: found - done for name, found in left.items() if name not in done}
+    return bool(left)
 
 
 def _syntax(expected: str) -> Issue:

@@ -44,6 +44,7 @@ _LOWEST = {"unsignedInt": 0, "positiveInt": 1, "integer": -(2**31)}
 def check(resource: Mapping[str, Any], place: str = "") -> list[Issue]:
     """What breaks the standard's tables, as FHIR_INVALID errors with their place. Bytes pass as base64Binary (they are not encoded yet)."""
     kind = resource.get("resourceType", "")
+    kind = kind if isinstance(kind, str) else ""
     if not is_resource(kind):
         return [_issue("resourceType", f"one of {len(types())} known types{closest(kind, types())}")]
     issues: list[Issue] = []
@@ -104,7 +105,10 @@ def _test(found: Element) -> Test:
 def _complex(kind: str) -> Test:
     if kind == "Resource":
         return lambda value: (
-            type(value) is dict and is_resource(value.get("resourceType", "")) and _passes(value["resourceType"])(value)
+            type(value) is dict
+            and isinstance(name := value.get("resourceType"), str)
+            and is_resource(name)
+            and _passes(name)(value)
         )
     known = _FILLING.get(kind)
     if known is not None:
@@ -290,6 +294,8 @@ def validate(resource: Resource) -> list[Issue]:
         issues.append(_issue("resourceType", "a type of FHIR R4"))
     except ValueError as error:
         issues += _opinion(error, kind)
+    except (KeyError, TypeError, AttributeError):  # how fhir.resources fails on a resource inside that says no type
+        issues.append(_issue(kind, "what fhir.resources can read"))
     return issues
 
 
