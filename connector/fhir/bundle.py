@@ -60,6 +60,7 @@ class _Assembly:
         self.entries: list[Resource] = []
         self.done: dict[tuple[str, str], Resource] = {}
         self.urls: dict[str, str] = {}  # root type → full URL
+        self.people: dict[bytes, str] = {}  # what a linked resource says → its full URL
 
     def bundle(self) -> Resource:
         """Roots first, each after what it points at."""
@@ -109,6 +110,16 @@ class _Assembly:
             self._derived(f"{place}.id", ())
         return self._put(flat, identity)
 
+    def _settled(self, node: Resource, place: str) -> str:
+        """As `_settle`; in a thread the same people come again and again."""
+        if self.explaining or "Communication" not in self.tree:
+            return self._settle(node, place)
+        content = orjson.dumps(node)
+        url = self.people.get(content)
+        if url is None:
+            url = self.people[content] = self._settle(node, place)
+        return url
+
     def _flat(self, node: Resource, place: str) -> Resource:
         """A copy in which references are URLs; a link to a root that is not there is left out."""
         made: Resource = {}
@@ -145,7 +156,7 @@ class _Assembly:
                 return {}
             if "Patient" in self.urls and is_patient(target):
                 return {"reference": self.urls["Patient"]}
-            url = self._settle(target, f"{place}->{target['resourceType']}")
+            url = self._settled(target, f"{place}->{target['resourceType']}")
             if len(node) == 1:
                 return {"reference": url}
             return {"reference": url, **{key: value for key, value in node.items() if key != TARGET}}
