@@ -82,7 +82,10 @@ def second_of(moment: Moment, context: Context) -> Moment:
         return Moment(moment)
     whole = {"year": "-01-01T00:00:00", "month": "-01T00:00:00", "day": "T00:00:00", "hour": ":00:00", "minute": ":00"}
     bare = moment if has_zone(moment) else Moment(moment + whole.get(precision(moment), ""))
-    return with_zone(bare, context.zone)[0]
+    try:
+        return with_zone(bare, context.zone)[0]
+    except ValueError:  # no moment at all: told where it is written
+        return moment
 
 
 def _known(author: Party, exchange: Exchange) -> Party:

@@ -152,11 +152,12 @@ def conversation_members(exchange: Exchange, context: Context, _facts: Facts) ->
         yield _absent(exchange, "thread.members", "« Membres de la conversation »")
     if exchange.sender is not None:
         members.append(("sender", exchange.sender))
-    for place, party in members:
-        account = is_account(party, context)
-        if account is None:
-            yield Issue.of(Severity.WARNING, IssueCode.MODE_MEMBER_UNKNOWN, place)
-        elif not account:
+    accounts = [(place, is_account(party, context)) for place, party in members]
+    unknown = [place for place, account in accounts if account is None]
+    for place in unknown[:1]:  # the setting is missing: said once
+        yield Issue.of(Severity.WARNING, IssueCode.MODE_MEMBER_UNKNOWN, place)
+    for place, account in accounts:
+        if account is False:
             yield Issue.of(Severity.ERROR, IssueCode.MODE_MEMBER, place)
 
 

@@ -51,9 +51,12 @@ def explain(
 ) -> Outcome[Explanation]:
     """Explain the conversion of bytes to a format (`exchange` explains the reading alone). No value when the bytes cannot be read."""
     known = source_format or detect(raw) or ""
-    if known not in FORMATS:
-        return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.NOT_HL7, expected=", ".join(FORMATS)),))
-    read = explain_reading(translator, raw, FORMATS[known], context)
+    if known == "exchange":
+        read = _read_exchange(translator, raw, context)
+    elif known in FORMATS:
+        read = explain_reading(translator, raw, FORMATS[known], context)
+    else:
+        return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.NOT_HL7, expected=", ".join((*FORMATS, "exchange"))),))
     if read.value is None:
         return Outcome(None, read.issues)
     exchange, explanation = read.value
@@ -105,6 +108,19 @@ def explain_reading(translator: Translator, raw: bytes, form: Format, context: C
         carried=carried, issues=issues,
     )  # fmt: skip
     return Outcome(Explained(exchange, explanation), issues)
+
+
+def _read_exchange(translator: Translator, raw: bytes, context: Context) -> Outcome[Explained]:
+    """The profile's own JSON: each leaf is what stands there."""
+    reading = translator.read(raw, "exchange", context, rules=False)
+    if reading.exchange is None:
+        return Outcome(None, reading.issues)
+    outputs = {place: Origin(sources=(place,), by="verbatim") for place, _ in value_leaves(reading.exchange)}
+    explanation = Explanation(
+        source_format="exchange", target_format="exchange", mappings=(), trace=Trace(outputs, {}, {}, ()),
+        issues=reading.issues,
+    )  # fmt: skip
+    return Outcome(Explained(reading.exchange, explanation), reading.issues)
 
 
 def _read_cda(

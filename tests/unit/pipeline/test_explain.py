@@ -61,6 +61,14 @@ def test_what_cannot_be_read_is_not_explained(raw: bytes) -> None:
     assert outcome.issues
 
 
+@pytest.mark.parametrize(("target", "place"), [("fhir", "DocumentReference[1].id"), ("hl7", "OBX[1]-3.1")])
+def test_an_exchange_is_explained_from_its_own_fields(target: str, place: str) -> None:
+    raw = (FOLDER.parent / "exchanges" / "document" / "exchange.json").read_bytes()
+    outputs = told(target, raw).trace.outputs
+    assert outputs[place].sources[0].startswith("documents[1].")
+    assert set(told("exchange", raw).trace.outputs) >= {"sharing.regional_record", "recipients[2].mssante"}
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
