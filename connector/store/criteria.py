@@ -21,20 +21,26 @@ _LAST = "\U0010ffff"
 
 def numbered(query: Query) -> sa.Select[Any]:
     """The numbers (`fhir_resource.sequence`) of all that is asked, each once, in no order."""
-    positive = [each for each in query.criteria if _leads(each)]
-    if not positive or any(each.kind == "id" for each in query.criteria):
+    lead = _lead(query)
+    if lead is None:
         conditions = [_resource_condition(each, query.type) for each in query.criteria]
         return sa.select(fhir_resource.c.sequence).where(fhir_resource.c.type == query.type, *conditions)
-    lead = min(positive, key=_cost)
     others = [each for each in query.criteria if each is not lead]
     branches = []
     for row, held in _branches(lead, query.type):
         rest = [_filter(each, query.type, row.c.sequence) for each in others]
+        if lead.kind == "date":
+            rest.append(row.c.low.is_not(None))  # said, so that the index of dates is used
         branches.append(sa.select(row.c.sequence).where(held, *rest))
-    if len(branches) == 1:
+    if _in_order(query):
         return branches[0].distinct()
-    either = sa.union(*branches).subquery()
-    return sa.select(either.c.sequence)
+    either = (sa.union_all(*branches) if len(branches) > 1 else branches[0]).subquery()
+    return sa.select(_unordered(either.c.sequence).label("sequence")).distinct()
+
+
+def _unordered(number: Any) -> Any:
+    """A number that no index is in the order of: else SQLite walks through a whole type in order rather than look a value up."""
+    return number + sa.literal_column("0")
 
 
 def count(query: Query, most: int) -> sa.Select[Any]:
@@ -63,11 +69,12 @@ def page(query: Query) -> sa.Select[Any]:
 
 
 def _in_order_of_creation(query: Query, found: sa.Select[Any]) -> Any:
-    """The newest first, straight from the index where one value leads."""
+    """The newest first, straight from the index where one value leads; else sorted, never by walking through the whole type in order."""
     number = found.selected_columns.sequence
     if query.after is not None:
         found = found.where(number < query.after[1])
-    return found.order_by(number.desc()).limit(query.limit + 1).subquery()
+    order = number if _in_order(query) or _lead(query) is not None else _unordered(number)
+    return found.order_by(order.desc()).limit(query.limit + 1).subquery()
 
 
 def _sorted(query: Query, found: Any) -> Any:
@@ -97,8 +104,23 @@ def _sorted(query: Query, found: Any) -> Any:
 # --- one criterion
 
 
-def _leads(criterion: Criterion) -> bool:
-    return criterion.kind not in ("id", "updated") and not criterion.negated and criterion.missing is None
+def _lead(query: Query) -> Criterion | None:
+    """The criterion that finds the fewest; None when the resources themselves lead."""
+    if any(each.kind == "id" for each in query.criteria):
+        return None
+    found = [each for each in query.criteria if each.kind != "updated" and not each.negated and each.missing is None]
+    return min(found, key=_cost, default=None)
+
+
+def _in_order(query: Query) -> bool:
+    """Whether an index gives what is found in order of creation: one value of one parameter, or everything of a type."""
+    lead = _lead(query)
+    if lead is None:
+        return all(each.kind not in ("id", "updated") for each in query.criteria)
+    equal = lead.kind in ("reference", "uri") or (
+        lead.kind == "token" and all(each.value for each in lead.alternatives)
+    )
+    return equal and len(lead.alternatives) == 1 and not lead.targets
 
 
 def _cost(criterion: Criterion) -> int:
@@ -111,7 +133,7 @@ def _cost(criterion: Criterion) -> int:
     if criterion.kind == "string":
         return 2 if all(each.prefix != "contains" for each in criterion.alternatives) else 6
     if criterion.kind == "date":
-        return 4
+        return 7
     return 5 if name == "status" else 3
 
 

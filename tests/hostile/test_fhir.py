@@ -446,4 +446,4 @@ async def test_a_mutated_submission_is_answered_or_refused_and_never_our_mistake
 
 
 async def test_a_good_submission_is_accepted_after_all_of_it(running: Api) -> None:
-    assert (await post(running, "", submission(9999))).status_code == 200
+    assert (await post(running, "/DocumentReference", document(9999, **KNOWN))).status_code == 201

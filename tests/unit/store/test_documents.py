@@ -10,6 +10,7 @@ import pytest
 
 from connector.fhir.search import IndexRow, index, parse
 from connector.ports import FilingStale, Put
+from connector.store.criteria import page
 from connector.store.documents import SqlDocuments
 from connector.store.journal import SqlJournal
 from tests.journal_kit import HandClock
@@ -256,5 +257,34 @@ def test_changes_are_heard(tmp_path):
             await documents.put_many(indexed(patient("p1")), {})
             assert await asyncio.wait_for(first, 2) == "Patient/p1"
             await changes.aclose()
+
+    asyncio.run(case())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "index_used"),
+    [
+        ([("patient", "Patient/p1"), ("status", "current")], "fhir_index_value"),
+        ([("patient.identifier", "urn:oid:1.2|9"), ("status", "current")], "fhir_index_value"),
+        ([("status", "current")], "fhir_index_value"),
+        ([("status", "current"), ("date", "ge2026-01-01")], "fhir_index_value"),
+        ([("description", "compte")], "fhir_index_value"),
+        ([("date", "ge2026-01-01")], "fhir_index_low"),
+        ([("_id", "a,b")], "sqlite_autoindex_fhir_resource"),
+        ([("_lastUpdated", "ge2026-01-01")], "fhir_resource_updated"),
+        ([], "fhir_resource_newest"),
+    ],
+)
+def test_a_search_goes_by_its_index_and_looks_the_rest_up_by_number(tmp_path, parameters, index_used):
+    async def case():
+        async with store(str(tmp_path / "j.db")) as (_, journal):
+            query = parse("DocumentReference", parameters).value
+            statement = page(query).compile(dialect=journal.database.dialect, compile_kwargs={"literal_binds": True})
+            with journal.database.engine.connect() as connection:
+                plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")]
+        searches = [line for line in plan if "fhir_" in line]
+        assert index_used in searches[0], plan
+        assert not [line for line in searches if line.startswith("SCAN")], plan
+        assert not [line for line in searches if "fhir_index_of" in line and "sequence=?" not in line], plan
 
     asyncio.run(case())
