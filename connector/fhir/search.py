@@ -120,7 +120,7 @@ class _UnknownError(_RefusedError):
 
 _COMMON = {"_id": "id", "_lastUpdated": "updated"}
 #: Accepted and without effect on what is found: the form of the answer.
-_FORM = ("_format", "_pretty", "_elements")
+_FORM = ("_format", "_pretty", "_elements", "_totalMethod")
 _RESULT = ("_count", "_cursor", "_sort", "_total", "_summary", "_include", "_revinclude")
 
 

@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -42,6 +43,7 @@ __all__ = ["bundle", "create", "patch", "submitted", "update"]
 
 #: How often what others changed meanwhile is looked at again.
 _TRIES = 20
+_FORM = ("_format", "_pretty", "_elements")
 _TRANSACTIONS = ("transaction", "batch")
 
 
@@ -49,7 +51,9 @@ async def create(site: Site, request: HttpRequest) -> Response:
     """POST Type."""
     kind = site.type_of(request)
     resource, raw = await _posted(site, request, kind)
-    asked = Request("POST", kind, resource=resource, unless=request.headers.get("if-none-exist"))
+    # Some clients put the condition in the address: it is honoured there too, never passed over.
+    criteria = urlencode([(name, value) for name, value in pairs(request.url.query) if name not in _FORM])
+    asked = Request("POST", kind, resource=resource, unless=request.headers.get("if-none-exist", criteria or None))
     return await _single(site, request, asked, raw)
 
 
