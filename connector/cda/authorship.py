@@ -19,7 +19,7 @@ from connector.exchange.moments import Moment, has_zone, precision, with_zone
 from connector.exchange.people import Concept, Device, Identifier, Organization, Party, Period
 from connector.mapping.language import Run
 
-__all__ = ["second_of", "signed"]
+__all__ = ["second_of", "signed", "titled"]
 
 _BY = "connector/cda/authorship.py"
 #: « Service numérique référencé »: sector (JDV_J04) and facility (JDV_J02) where the site's settings name no other.
@@ -49,6 +49,8 @@ def signed(exchange: Exchange, run: Run, *, position: int = 0, act: Concept | No
     if author is None:
         return replace(exchange, documents=_with(exchange, position, replace(document, **changes)))
     responsible = _account(_known(author, exchange))
+    if document.recipients:
+        changes["recipients"] = tuple(map(titled, document.recipients))
     if document.authors:
         changes["authors"] = tuple(
             replace(_known(each, exchange), time=each.time or created) for each in document.authors
@@ -98,10 +100,15 @@ def _known(author: Party, exchange: Exchange) -> Party:
                 specialty=author.specialty or other.specialty,
                 organization=author.organization or other.organization,
             )
-    name = author.name
-    if name is not None and name.prefix in _TITLES and name.suffix is None:
-        author = replace(author, name=replace(name, prefix=None, suffix=name.prefix))
-    return author
+    return titled(author)
+
+
+def titled(party: Party) -> Party:
+    """A person whose title (DR…) stands in front of the name, as people and HL7 v2 write it, with the title where a CDA wants it."""
+    name = party.name
+    if name is None or name.prefix not in _TITLES or name.suffix is not None:
+        return party
+    return replace(party, name=replace(name, prefix=None, suffix=name.prefix))
 
 
 def _account(author: Party) -> Party:

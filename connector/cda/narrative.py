@@ -66,9 +66,16 @@ def _rows(text: Any) -> Iterator[Row]:
 
 def plain(text: Any) -> str:
     """What any narrative says, one line a row or paragraph, blanks as a browser shows them."""
-    lines = (" ".join(_said(each).split()) for each in text.iter(_V3 + "tr", _V3 + "paragraph", _V3 + "item"))
+    lines = (
+        " ".join(" ".join(map(_said, _cells(each))).split())
+        for each in text.iter(_V3 + "tr", _V3 + "paragraph", _V3 + "item")
+    )
     said = "\n".join(line for line in lines if line)
     return said or " ".join(_said(text).split())
+
+
+def _cells(line: Any) -> list[Any]:
+    return [each for each in line if each.tag in (_V3 + "td", _V3 + "th")] or [line]
 
 
 def _name(link: str) -> str:

@@ -22,7 +22,7 @@ from connector.cda.narrative import Row, plain, read_rows, write_rows
 from connector.cda.tree import NAMESPACES, Base64Text, Element
 from connector.exchange.care import Encounter
 from connector.exchange.documents import Content, Document
-from connector.exchange.ids import derived
+from connector.exchange.ids import derived, oid_of
 from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import Moment, from_hl7, to_hl7
 from connector.exchange.people import Concept
@@ -73,7 +73,7 @@ def request_document(exchange: Exchange, context: Context) -> Document:
     """The request as a document: its id follows from the téléexpertise's, its date is that of the request, its title the subject."""
     asked = exchange.teleexpertise or Teleexpertise()
     created = asked.requested or context.now
-    identity = asked.document or derived(context, "tlm-da", asked.id or exchange.id or "", created)
+    identity = asked.document or oid_of(derived(context, "tlm-da", asked.id or exchange.id or "", created))
     templates = (*TEMPLATES, REQUEST_TEMPLATE)
     return Document(
         id=identity, type=REQUEST, templates=templates, title=exchange.subject or "Demande de téléexpertise", created=created,
@@ -89,7 +89,7 @@ def report_document(exchange: Exchange, context: Context) -> Document | None:
         return None
     author = opinion.author or (asked.expert.party if asked.expert is not None else None)
     return Document(
-        id=derived(context, "tlm-cr", asked.id or exchange.id or "", opinion.text), type=REPORT, title="Réponse de téléexpertise",
+        id=oid_of(derived(context, "tlm-cr", asked.id or exchange.id or "", opinion.text)), type=REPORT, title="Réponse de téléexpertise",
         created=opinion.given or context.now, confidentiality="N", status="final", authors=(author,) if author is not None else (),
         recipients=(exchange.sender,) if exchange.sender is not None else (),
         content=Content(media_type="text/plain", data=opinion.text.encode("utf-8")),
@@ -109,7 +109,9 @@ def write_request(exchange: Exchange, run: Run, library: MappingLibrary) -> Outc
     )
     one = complete(authorship.signed(one, run, act=asked.act), run)
     tree = library.mapping(HEADER).write(one, run)
-    tree = library.mapping(MAPPING).write(replace(one, documents=()), run, into=tree)
+    expert = replace(asked.expert, party=authorship.titled(asked.expert.party)) if asked.expert is not None else None
+    said = replace(one, documents=(), teleexpertise=replace(asked, expert=expert))
+    tree = library.mapping(MAPPING).write(said, run, into=tree)
     for template in tree.all("templateId"):
         if template.get("root") == REQUEST_TEMPLATE:
             template.attributes["extension"] = _VERSION
@@ -150,6 +152,11 @@ def _order(tree: Element) -> None:
     SHAPE.finish(tree, None)
 
 
+def _uuid(context: Context, kind: str, *parts: str) -> str:
+    """A derived UUID in the capitals that HL7 v3 wants."""
+    return derived(context, kind, *parts).upper()
+
+
 def _section(parent: Element, templates: tuple[str, ...], code: str, title: str, identity: str | None) -> Element:
     section = parent.add("component").add("section")
     for template in templates:
@@ -169,9 +176,9 @@ def _history(parent: Element, exchange: Exchange, asked: Teleexpertise, context:
         _HISTORY_AND_RISKS,
         "46612-8",
         "Anamnèse et facteurs de risques",
-        derived(context, "section-68", identity),
+        _uuid(context, "section-68", identity),
     )
-    section = _section(whole, _HISTORY, "34117-2", "Anamnèse", derived(context, "section-69", identity))
+    section = _section(whole, _HISTORY, "34117-2", "Anamnèse", _uuid(context, "section-69", identity))
     section.children.append(write_rows(_rows(exchange, asked), asked.form.title if asked.form is not None else None))
 
 
@@ -193,7 +200,7 @@ def _treatments(parent: Element, context: Context, asked: Teleexpertise) -> None
     )
     for template in _TREATMENT:
         given.add("templateId", {"root": template})
-    given.add("id", {"root": derived(context, "treatment", asked.id or "")})
+    given.add("id", {"root": _uuid(context, "treatment", asked.id or "")})
     given.add("text").add("reference", {"value": "#traitements"})
     given.add("statusCode", {"code": "completed"})
     product = given.add("consumable").add("manufacturedProduct")
@@ -211,7 +218,7 @@ def _attachments(parent: Element, documents: list[Document], context: Context) -
         _ATTACHMENTS,
         "55107-7",
         "Documents ajoutés",
-        derived(context, "section-37", *(each.id or "" for each in documents)),
+        _uuid(context, "section-37", *(each.id or "" for each in documents)),
     )
     lines = section.add("text").add("list")
     for number, document in enumerate(documents, 1):
@@ -229,14 +236,14 @@ def _attachment(document: Document, number: int, context: Context) -> Element:
     entry = Element("entry")
     whole = entry.add("organizer", {"classCode": "CLUSTER", "moodCode": "EVN"})
     whole.add("templateId", {"root": _ATTACHMENT})
-    root, _, extension = (document.id or derived(context, "attachment", str(number))).partition("^")
+    root, _, extension = (document.id or _uuid(context, "attachment", str(number))).partition("^")
     whole.add("id", {"root": root, "extension": extension} if extension else {"root": root})
     whole.add("code", {"code": "55107-7", "codeSystem": _LOINC, "displayName": "Document attaché"})
     whole.add("statusCode", {"code": "completed"})
     nature = whole.add("component", {"typeCode": "COMP"}).add("observation", {"classCode": "OBS", "moodCode": "EVN"})
     for template in _SIMPLE:
         nature.add("templateId", {"root": template})
-    nature.add("id", {"root": derived(context, "attachment-type", document.id or str(number))})
+    nature.add("id", {"root": _uuid(context, "attachment-type", document.id or str(number))})
     nature.add("code", {"code": "69764-9", "codeSystem": _LOINC, "displayName": "Type de document"})
     nature.add("text").add("reference", {"value": f"#titre-{number}"})
     nature.add("statusCode", {"code": "completed"})

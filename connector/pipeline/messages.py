@@ -17,7 +17,7 @@ from connector.cda.document import is_cda
 from connector.exchange.conversation import Message
 from connector.exchange.documents import Content, Directives, Document
 from connector.exchange.facts import VOLET_LPS, VOLET_TRANSMISSION
-from connector.exchange.ids import derived
+from connector.exchange.ids import derived, oid_of
 from connector.exchange.model import Exchange
 from connector.exchange.people import Concept
 from connector.hl7.requests import REFERRAL, TELEEXPERTISE
@@ -143,7 +143,7 @@ def _text_document(exchange: Exchange, run: Run) -> Document | None:
     kind = context.table("document-types").from_exchange("exchange", code) if context.table is not None else None
     text = "\n\n".join(_readable(message).text or "" for message in told)
     return Document(
-        id=derived(context, "text", exchange.id or "", *(message.id or "" for message in told), text),
+        id=oid_of(derived(context, "text", exchange.id or "", *(message.id or "" for message in told), text)),
         type=Concept(code=code, system=kind.system if kind else None, display=kind.display if kind else None),
         title=exchange.subject or (kind.display if kind else None), created=sent, confidentiality="N", status="final",
         content=Content(media_type="text/plain", data=text.encode("utf-8")),
