@@ -1,4 +1,4 @@
-"""A watched folder: HL7 v2 files, one message or a batch each, taken once they are whole.
+"""A watched folder: HL7 v2 files, one message or a batch each, HPRIM Médecin files of one letter or several, or exchanges, taken once they are whole.
 
     <path>/…               files to read; hidden and temporary names are left alone
     <path>/processed/…     the file when each of its messages was taken, and its answers as `<name>.ack`
@@ -15,7 +15,7 @@ import asyncio
 import fnmatch
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -28,13 +28,20 @@ from connector.exchange.moments import Moment
 from connector.hl7.acknowledge import read_ack
 from connector.hl7.batch import BatchMessage, BatchReader, batch_answer, read_batch
 from connector.hl7.mllp import DEFAULT_LIMIT
-from connector.ports import Answer, Inbound, Intake
+from connector.hprim.codec import split
+from connector.issues import Issue, IssueCode, Severity
+from connector.ports import Answer, Inbound, Intake, MessageState
 
 __all__ = ["KIND", "FolderIn", "FolderInSettings"]
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 262_144
+_PATTERNS = {
+    "hl7": "*.hl7, *.er7, *.txt",
+    "hprim": "*.hpr, *.hprim, *.hpm, *.hpm?, *.txt",
+    "exchange": "*.json, *.ndjson",
+}
 _TEMPORARY = (".part", ".tmp", ".temp", ".filepart", ".crdownload", "~")
 
 
@@ -44,8 +51,13 @@ class FolderInSettings(EndpointSettings):
     path: Path = Field(
         description="Folder to watch; made when it does not exist. Its files are moved, so it must be writable."
     )
+    format: Literal["hl7", "hprim", "exchange"] = Field(
+        default="hl7",
+        description="What the files are: `hl7` (HL7 v2), `hprim` (HPRIM Médecin letters) or `exchange` (the exchange profile: `.json` one, `.ndjson` one a line).",
+    )
     pattern: str = Field(
-        default="*.hl7, *.er7, *.txt", description="Names that are read, with `*`, separated by commas."
+        default="",
+        description="Names that are read, with `*`, separated by commas. By default `*.hl7, *.er7, *.txt`; for HPRIM `*.hpr, *.hprim, *.hpm, *.hpm?, *.txt`; for exchanges `*.json, *.ndjson`.",
     )
     ready: Literal["stable", "rename"] = Field(
         default="stable",
@@ -77,7 +89,9 @@ class FolderIn:
     def __init__(self, settings: FolderInSettings, endpoint: Endpoint) -> None:
         self.settings = settings
         self._endpoint = endpoint
-        self._patterns = tuple(part.strip() for part in settings.pattern.split(",") if part.strip())
+        self._patterns = tuple(
+            part.strip() for part in (settings.pattern or _PATTERNS[settings.format]).split(",") if part.strip()
+        )
         self._seen: dict[Path, _Seen] = {}
         self._watching: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
@@ -144,7 +158,7 @@ class FolderIn:
         told = _Told([], [])
         file = await asyncio.to_thread(path.open, "rb")
         try:
-            messages = read_batch(_chunks(file), reader)
+            messages = self._messages(path, file, reader)
             while (message := await asyncio.to_thread(next, messages, None)) is not None:
                 answer = await intake(self._inbound(path, message))
                 if answer.message_id is None:
@@ -160,6 +174,13 @@ class FolderIn:
         await asyncio.to_thread(self._file, path, reader, told)
         self._seen.pop(path, None)
 
+    def _messages(self, path: Path, file: BinaryIO, reader: BatchReader) -> Iterator[BatchMessage]:
+        if self.settings.format == "hl7":
+            return read_batch(_chunks(file), reader)
+        if path.suffix.lower() == ".ndjson":
+            return _lines(file, reader)
+        return _parts(file, reader, split if self.settings.format == "hprim" else lambda raw: [raw])
+
     def _inbound(self, path: Path, message: BatchMessage) -> Inbound:
         issues = (message.issue,) if message.issue is not None else ()
         return Inbound(
@@ -167,6 +188,7 @@ class FolderIn:
             endpoint=self._endpoint.name,
             remote=f"{path.name}#{message.number}",
             received_at=self._endpoint.clock.now(),
+            format=self.settings.format,
             issues=issues,
         )
 
@@ -195,6 +217,12 @@ async def _note(message: BatchMessage, answer: Answer, told: _Told) -> None:
                     f"{error.location} {error.condition} {error.application}".strip() for error in ack.errors
                 )
                 told.reasons.append(f"message {message.number}: {ack.code} {errors}".rstrip())
+        if not answer.messages and answer.state not in (None, MessageState.TRANSLATED):
+            told.reasons += [
+                f"message {message.number}: {issue.place.path} {issue.code}: {issue.text()}"
+                for issue in answer.issues
+                if issue.severity >= Severity.ERROR
+            ]
         if answer.told is not None:
             answer.told(True)
         if answer.later is None:
@@ -202,6 +230,34 @@ async def _note(message: BatchMessage, answer: Answer, told: _Told) -> None:
         answer = await answer.later
     if message.issue is not None and not told.reasons:
         told.reasons.append(f"message {message.number}: {message.issue.text()}")
+
+
+def _parts(file: BinaryIO, reader: BatchReader, cut: Callable[[bytes], list[bytes]]) -> Iterator[BatchMessage]:
+    """The letters or the exchange of a file; a file beyond the limit is only a part."""
+    raw = file.read(reader.limit + 1)
+    if len(raw) > reader.limit:
+        too_large = Issue.of(Severity.ERROR, IssueCode.FRAME_TOO_LARGE, limit=reader.limit)
+        letters = [BatchMessage(raw[:_CHUNK], 1, 0, too_large)]
+    else:
+        letters = [BatchMessage(letter, number, 0) for number, letter in enumerate(cut(raw), 1)]
+    reader.messages = len(letters)
+    yield from letters
+
+
+def _lines(file: BinaryIO, reader: BatchReader) -> Iterator[BatchMessage]:
+    """One exchange a line, blank lines left out; a line beyond the limit is only a part."""
+    number = 0
+    while line := file.readline(reader.limit + 1):
+        number += 1
+        issue = None
+        if len(line) > reader.limit and not line.endswith(b"\n"):
+            issue = Issue.of(Severity.ERROR, IssueCode.FRAME_TOO_LARGE, limit=reader.limit)
+            while (rest := file.readline(_CHUNK)) and not rest.endswith(b"\n"):
+                continue
+            line = line[:_CHUNK]
+        if line.strip():
+            reader.messages += 1
+            yield BatchMessage(line.strip(), number, 0, issue)
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

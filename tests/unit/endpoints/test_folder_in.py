@@ -10,7 +10,8 @@ import pytest
 
 from connector.endpoints import Endpoint, kind
 from connector.endpoints.folder_in import FolderIn, FolderInSettings
-from connector.ports import Answer, Inbound
+from connector.issues import Issue, IssueCode, Severity
+from connector.ports import Answer, Inbound, MessageState
 
 
 def message(control_id: str) -> bytes:
@@ -217,3 +218,67 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_the_kind_is_found_by_its_entry_point() -> None:
     assert kind("folder_in").settings is FolderInSettings
+
+
+# --- HPRIM Médecin
+
+LETTER = "\r\n".join(
+    ["4471", "PAT-TROIS", "DOMINIQUE", *[""] * 3, "28/03/1979", *[""] * 5, "Texte", "****FIN****", ""]
+).encode()
+
+
+class Reader:
+    """An intake that refuses what says so."""
+
+    def __init__(self) -> None:
+        self.received: list[Inbound] = []
+
+    async def __call__(self, inbound: Inbound) -> Answer:
+        self.received.append(inbound)
+        refused = b"REFUS" in inbound.raw or bool(inbound.issues)
+        issue = Issue.of(Severity.ERROR, IssueCode.TRUNCATED, "L1", expected="x")
+        state = MessageState.REFUSED if refused else MessageState.TRANSLATED
+        return Answer(message_id=1, state=state, issues=(issue,) if refused else ())
+
+
+def read_letters(tmp_path: Path, name: str, raw: bytes, **options: object) -> Reader:
+    clock, reader = Clock(), Reader()
+    settings = FolderInSettings(path=tmp_path, format="hprim", ready="rename", poll_seconds=0.005, **options)  # type: ignore[arg-type]
+    receiver = FolderIn(settings, Endpoint(name="hprim", clock=clock))
+
+    async def run() -> None:
+        await receiver.start(reader)
+        (tmp_path / name).write_bytes(raw)
+        for _ in range(400):
+            await asyncio.sleep(0.005)
+            if any((tmp_path / each / name).exists() for each in ("processed", "refused")):
+                break
+        await receiver.stop()
+
+    asyncio.run(run())
+    return reader
+
+
+@pytest.mark.parametrize("name", ["a.hpr", "a.HPRIM", "a.hpm1", "a.txt"])
+def test_each_letter_of_an_hprim_file_is_a_message(tmp_path: Path, name: str) -> None:
+    reader = read_letters(tmp_path, name, LETTER + LETTER.replace(b"4471", b"4472") + b"****FINFICHIER****\r\n")
+    assert [(each.format, each.remote) for each in reader.received] == [("hprim", f"{name}#1"), ("hprim", f"{name}#2")]
+    assert reader.received[0].raw == LETTER
+    assert (tmp_path / "processed" / name).exists()
+
+
+def test_a_letter_that_is_refused_keeps_its_file_apart_with_the_reason(tmp_path: Path) -> None:
+    read_letters(tmp_path, "b.hpr", LETTER + LETTER.replace(b"Texte", b"REFUS"))
+    reasons = (tmp_path / "refused" / "b.hpr.reasons.txt").read_text()
+    assert reasons.startswith("message 2: L1 TRUNCATED")
+
+
+def test_a_file_beyond_the_limit_is_kept_as_a_part(tmp_path: Path) -> None:
+    reader = read_letters(tmp_path, "c.hpr", LETTER + b"x" * 2000, max_message=1024)
+    assert [issue.code for issue in reader.received[0].issues] == ["FRAME_TOO_LARGE"]
+    assert (tmp_path / "refused" / "c.hpr").exists()
+
+
+def test_a_file_without_a_letter_says_so(tmp_path: Path) -> None:
+    read_letters(tmp_path, "d.hpr", b"\r\n****FINFICHIER****\r\n")
+    assert "no message" in (tmp_path / "refused" / "d.hpr.reasons.txt").read_text()

@@ -18,8 +18,11 @@ from connector.endpoints.folder_out import FolderOut, FolderOutSettings
 from connector.exchange.documents import Content, Directives, Document
 from connector.exchange.model import Exchange
 from connector.exchange.people import Concept, HumanName, Identifier, Patient
+from connector.exchange.results import Observation, Quantity, Report
+from connector.issues import Outcome
 from connector.pipeline.filing import COLUMNS, drops, safe_name
 from connector.ports import Claimed, DeliveryFailed, Receipt, Retry
+from tests.golden.journeys_kit import context, translator
 
 CDA = b"<?xml version='1.0'?><ClinicalDocument xmlns='urn:hl7-org:v3'/>"
 PDF = b"%PDF-1.4 synthetic"
@@ -244,3 +247,81 @@ def test_a_document_without_id_is_named_after_its_bytes() -> None:
 
 def test_the_kind_is_found_by_its_entry_point() -> None:
     assert kind("folder_out").settings is FolderOutSettings
+
+
+# --- HPRIM Médecin
+
+
+def letters(root: Path, one: Claimed) -> Receipt:
+    def write(delivery: Claimed, form: str) -> Outcome[bytes]:
+        assert delivery.exchange is not None
+        return translator().write(delivery.exchange, form, context())
+
+    sender = FolderOut(FolderOutSettings(path=root, format="hprim"), Endpoint(name="dpi", clock=Clock(), write=write))
+
+    async def before_send() -> None:
+        assert not root.exists() or one.resent
+
+    return asyncio.run(sender.deliver(one, before_send))
+
+
+def test_a_letter_lies_beside_its_pdf_under_the_same_name(tmp_path: Path) -> None:
+    receipt = letters(tmp_path / "out", claimed(EXCHANGE))
+    (letter,) = (tmp_path / "out").glob("*.hpr")
+    pdf = letter.with_suffix(".pdf")
+    assert receipt.reference == str(letter)
+    assert sorted((tmp_path / "out").iterdir()) == [letter, pdf]
+    assert pdf.read_bytes() == PDF
+    lines = letter.read_bytes().decode("cp1252").split("\r\n")
+    assert lines[1:3] == ["PAT-TROIS", "DOMINIQUE"]
+    assert lines[7] == "", "the identity is not qualified: its matricule does not leave"
+    assert f"Voir le document joint : {pdf.name}" in lines
+    assert not any(word in letter.name for word in ("PAT", "279035121518989"))
+
+
+def test_the_same_letter_again_writes_nothing_and_other_content_is_for_a_person(tmp_path: Path) -> None:
+    root = tmp_path / "out"
+    letters(root, claimed(EXCHANGE))
+    before = {path.name: path.read_bytes() for path in root.iterdir()}
+    again = letters(root, msgspec.structs.replace(claimed(EXCHANGE), resent=True))
+    assert [issue.code for issue in again.issues] == ["ALREADY_DELIVERED"]
+    other = msgspec.structs.replace(EXCHANGE, documents=(msgspec.structs.replace(DOCUMENT, title="Autre"),))
+    with pytest.raises(DeliveryFailed) as failed:
+        letters(root, msgspec.structs.replace(claimed(other), resent=True))
+    assert (failed.value.retry, failed.value.park, failed.value.issue.code) == (Retry.NEVER, True, "NAME_TAKEN")
+    assert {path.name: path.read_bytes() for path in root.iterdir()} == before
+
+
+def test_an_attempt_that_a_crash_cut_short_is_completed(tmp_path: Path) -> None:
+    root = tmp_path / "out"
+    letters(root, claimed(EXCHANGE))
+    (letter,) = root.glob("*.hpr")
+    letter.unlink()
+    (root / f".{letter.name}.7.part").write_bytes(b"half")
+    letters(root, msgspec.structs.replace(claimed(EXCHANGE), resent=True))
+    assert sorted(path.name for path in root.iterdir()) == sorted([letter.name, letter.with_suffix(".pdf").name])
+
+
+def test_each_document_has_its_letter_and_a_deletion_names_no_file(tmp_path: Path) -> None:
+    text = Document(id="1.2.3.4", title="Note", content=Content(media_type="text/plain", data=b"Tout va bien."))
+    letters(tmp_path / "two", claimed(msgspec.structs.replace(EXCHANGE, documents=(DOCUMENT, text))))
+    assert len(list((tmp_path / "two").glob("*.hpr"))) == 2
+    assert len(list((tmp_path / "two").glob("*.pdf"))) == 1
+    letters(tmp_path / "gone", claimed(msgspec.structs.replace(EXCHANGE, intent="delete")))
+    (only,) = (tmp_path / "gone").iterdir()
+    assert "supprimé" in only.read_text("cp1252")
+
+
+def test_results_alone_are_a_letter_and_nothing_at_all_is_refused(tmp_path: Path) -> None:
+    report = Report(observations=(Observation(kind="NM", code=Concept(code="K"), quantity=Quantity(value="5.6")),))
+    letters(tmp_path / "out", claimed(Exchange(patient=PATIENT, reports=(report,))))
+    (only,) = (tmp_path / "out").iterdir()
+    assert b"RES|K||N|5.6|" in only.read_bytes()
+    with pytest.raises(DeliveryFailed) as failed:
+        letters(tmp_path / "none", claimed(Exchange(patient=PATIENT)))
+    assert failed.value.park
+
+
+def test_letters_need_the_mappings(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs the mappings"):
+        FolderOut(FolderOutSettings(path=tmp_path, format="hprim"), Endpoint(name="dpi", clock=Clock()))
