@@ -1,4 +1,4 @@
-"""The connector's own web: status page, health, metrics, JSON for scripts, and the FHIR read API mounted at /fhir.
+"""The connector's own web: status page, health, metrics, JSON for scripts, and the FHIR API mounted at /fhir.
 
 Starlette alone: FastAPI would cost 0.6 s and 30 MB at start for models that these few answers do not have. There is no login yet,
 so it listens on loopback (settings: `http.insecure` says why it would not), lists hold no value of a message, and what changes

@@ -427,3 +427,42 @@ async def test_a_page_of_another_site_cannot_write(running: Api) -> None:
         "/fhir/Binary", content=b"x", headers={"Content-Type": "text/plain", "Origin": "https://evil.example"}
     )
     assert answer.status_code == 403
+
+
+# --- one commit
+
+
+async def test_what_fails_inside_the_commit_keeps_neither_resource_nor_message(
+    running: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a crash between the two would, if they were two."""
+    phases = running.application.journal._ingest.phases
+    whole = phases["filed"]
+
+    def broken(transaction: Any, operations: Any) -> None:
+        whole(transaction, operations)
+        raise OSError("disk full")
+
+    monkeypatch.setitem(phases, "filed", broken)
+    away = await post(running, "/DocumentReference", document(**KNOWN))
+    assert (away.status_code, codes(away)) == (503, ["STORE_UNAVAILABLE"])
+    assert await running.messages() == []
+    assert await running.count("DocumentReference") == 0
+    monkeypatch.undo()
+    again = await post(running, "/DocumentReference", document(**KNOWN))
+    assert again.status_code == 201
+    assert len(await running.messages()) == 1
+
+
+async def test_different_submissions_at_once_are_all_kept(running: Api) -> None:
+    answers = await asyncio.gather(*[post(running, "", submission(number)) for number in range(30)])
+    assert {answer.status_code for answer in answers} == {200}
+    assert await running.count("DocumentReference") == 30
+    assert await running.count("Patient") == 1
+    assert len(await running.messages()) == 30
+
+
+async def test_a_connector_that_stops_accepts_no_exchange(running: Api) -> None:
+    await running.application._running.fhir.stop()
+    answer = await post(running, "/DocumentReference", document(**KNOWN))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
