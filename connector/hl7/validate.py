@@ -23,11 +23,11 @@ VERSIONS = ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "
 #: A control id longer than this cannot be kept apart from another in every journal (v2.7 MSH-10).
 CONTROL_ID = 199
 
-#: Types whose subject is a patient, and the events of ADT that name two of them or more.
+#: Types whose subject is a patient, and the events of ADT that name two of them or more (A40 and A47 have one PID and one MRG, PAM.fr).
 _OF_A_PATIENT = frozenset(
     {"ADT", "ORU", "MDM", "ORM", "OMI", "OMG", "OML", "BAR", "DFT", "SIU", "PPR", "RDE", "RDS", "VXU", "REF", "RRI"}
 )
-_OF_SEVERAL = frozenset({"A17", "A18", "A24", "A30", "A34", "A35", "A36", "A37", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47", "A48", "A49", "A50", "A51"})  # fmt: skip
+_OF_SEVERAL = frozenset({"A17", "A18", "A24", "A30", "A34", "A35", "A36", "A37", "A39", "A41", "A42", "A43", "A44", "A45", "A46", "A48", "A49", "A50", "A51"})  # fmt: skip
 
 
 def validate(message: Message) -> list[Issue]:
@@ -74,6 +74,8 @@ def _patients(message: Message) -> Iterator[Issue]:
         yield _error(IssueCode.SEGMENT_MISSING, "PID[1]", expected="PID")
     elif count > 1 and not (code == "ADT" and event in _OF_SEVERAL):
         yield _error(IssueCode.SEGMENT_TWICE, "PID[2]", expected="PID")
+    if code == "ADT" and event in ("A40", "A47") and len(message.all("MRG")) > 1:
+        yield _error(IssueCode.SEGMENT_TWICE, "MRG[2]", expected="MRG")
 
 
 def _error(code: IssueCode, path: str, **parameters: str) -> Issue:

@@ -289,6 +289,15 @@ async def j13_merge(c: Connector) -> None:
     await asyncio.sleep(0)
 
 
+@case("J13", "a merge of several patients at once is refused: only one of them would be read")
+async def j13_several(c: Connector) -> None:
+    segments = merging("A40", IPP).decode().split("\r")
+    twice = "\r".join([*segments[:4], *segments[2:4], ""]).encode()
+    (ack,) = await tell(c, twice)
+    refused(ack, "AE", "198")
+    assert set(c.kept()[-1].codes) == {"SEGMENT_TWICE"}
+
+
 @case("J13", "a change of number parks what waits for the old one and keeps one record")
 async def j13_number(c: Connector) -> None:
     await waiting(c)

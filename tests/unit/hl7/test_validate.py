@@ -108,7 +108,11 @@ def without(lines: list[str], start: str) -> list[str]:
         # one patient
         (["MSH|^~\\&|A|B|C|D|1||ADT^A01|1|T|2.5", "EVN|"], [("E", "SEGMENT_MISSING", "PID[1]")]),
         (["MSH|^~\\&|A|B|C|D|1||ADT^A01|1|T|2.5", PID, PID], [("E", "SEGMENT_TWICE", "PID[2]")]),
-        (["MSH|^~\\&|A|B|C|D|1||ADT^A40|1|T|2.5", PID, "MRG|1", PID, "MRG|1"], []),
+        (["MSH|^~\\&|A|B|C|D|1||ADT^A17|1|T|2.5", PID, "PV1|1", PID, "PV1|1"], []),
+        (
+            ["MSH|^~\\&|A|B|C|D|1||ADT^A40|1|T|2.5", PID, "MRG|1", PID, "MRG|1"],
+            [("E", "SEGMENT_TWICE", "PID[2]"), ("E", "SEGMENT_TWICE", "MRG[2]")],
+        ),
         (["MSH|^~\\&|A|B|C|D|1||QBP^Q22|1|T|2.5", "QPD|x"], []),
         # structure of the volet
         (without(mdm(), "EVN"), [("E", "SEGMENT_ORDER", "PID[1]")]),
