@@ -36,6 +36,7 @@ from connector.store.patient_search import Patients
 from connector.store.preparing import Prepared, identity_of, prepare
 from connector.store.reading import Reading
 from connector.store.recording import Again, Recording, verdict_on
+from connector.store.reindexing import reindex
 from connector.store.search import Search
 from connector.store.times import Timeline
 from connector.store.writer import Writer, translated
@@ -322,6 +323,17 @@ class SqlJournal:
         self.database.lock()
         try:
             migrate(self.database)
+            reindex(self.database)
+            if self._ingest is not self._owner:
+                # First of all: what comes next may wait for the locks of a node that froze.
+                self._listener = Listener(
+                    self.database.writing,
+                    self._bell.ring,
+                    opened=partial(guard_session, what="listener", freeze=self._freeze),
+                    look=Watch().look,
+                    pulse=min(1.0, self._freeze / 4),
+                )
+                self._listener.start()
             self._acts.recover(self.database)
             self._owner.start()
             if self._ingest is not self._owner:

@@ -84,7 +84,7 @@ _VERSIONS = """
 CREATE TABLE fhir_version (type TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, updated {double} NOT NULL,
   media_type TEXT, digest TEXT, body {blob} NOT NULL, PRIMARY KEY (type, id, version));
 DROP INDEX fhir_resource_newest;
-CREATE UNIQUE INDEX fhir_resource_newest ON fhir_resource (type, sequence, id);
+CREATE UNIQUE INDEX fhir_resource_newest ON fhir_resource (type, sequence);
 CREATE INDEX fhir_resource_updated ON fhir_resource (type, updated);
 ALTER TABLE fhir_index ADD COLUMN sequence BIGINT NOT NULL DEFAULT 0;
 UPDATE fhir_index SET sequence = COALESCE((SELECT r.sequence FROM fhir_resource r

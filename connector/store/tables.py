@@ -275,7 +275,7 @@ fhir_resource = Table(
     Column("digest", Text),  # of a Binary's data, in content
     Column("body", LargeBinary, nullable=False),  # JSON; a Binary's data is apart
 )
-Index("fhir_resource_newest", fhir_resource.c.type, fhir_resource.c.sequence, fhir_resource.c.id, unique=True)
+Index("fhir_resource_newest", fhir_resource.c.type, fhir_resource.c.sequence, unique=True)
 Index("fhir_resource_updated", fhir_resource.c.type, fhir_resource.c.updated)
 
 fhir_version = Table(

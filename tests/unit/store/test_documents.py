@@ -7,12 +7,16 @@ import contextlib
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from connector.fhir.search import IndexRow, index, parse
 from connector.ports import FilingStale, Put
 from connector.store.criteria import page
+from connector.store.database import Database
 from connector.store.documents import SqlDocuments
 from connector.store.journal import SqlJournal
+from connector.store.reindexing import reindex
+from connector.store.tables import meta
 from tests.journal_kit import HandClock
 
 
@@ -286,5 +290,26 @@ def test_a_search_goes_by_its_index_and_looks_the_rest_up_by_number(tmp_path, pa
         assert index_used in searches[0], plan
         assert not [line for line in searches if line.startswith("SCAN")], plan
         assert not [line for line in searches if "fhir_index_of" in line and "sequence=?" not in line], plan
+        assert [line for line in searches if "fhir_resource" in line][-1].endswith(
+            "fhir_resource_newest (type=? AND sequence=?)"
+        )
+
+    asyncio.run(case())
+
+
+def test_what_was_filed_before_is_found_by_what_is_indexed_since(url):
+    async def case():
+        async with store(url) as (documents, _):
+            await documents.put_many([(patient(f"p{n}"), []) for n in range(3)], {})
+            assert await ids(documents, "Patient", ("family", "dup")) == []
+        database = Database(url)
+        with database.writing_engine().connect() as connection:
+            connection.execute(sa.update(meta).where(meta.c.name == "fhir_index").values(value="older"))
+            if not database.lite:
+                connection.commit()
+        database.close()
+        async with store(url) as (documents, journal):
+            assert await ids(documents, "Patient", ("family", "dup")) == ["p2", "p1", "p0"]
+            assert reindex(journal.database) == 0
 
     asyncio.run(case())
