@@ -135,6 +135,13 @@ LOSSES: dict[str, frozenset[str]] = {
     "cda-hl7": frozenset({"encounter.facility_type"}),
     # the document is another one now: the CDA that holds it
     "fhir-hl7": frozenset({"documents.category", "documents.content"}),
+    # the type of an OID is HL7's own word
+    "teleexpertise-request-fhir": frozenset(
+        {
+            "recipients.organization.identifiers.system_type", "teleexpertise.expert.party.organization.identifiers.system_type",
+            "teleexpertise.steps.by.identifiers.system_type", "teleexpertise.steps.by.organization.identifiers.system_type",
+        }
+    ),
     "mdm-plain-pdf-hl7": frozenset({"documents.content", "documents.signer.identifiers"}),
 }  # fmt: skip
 
