@@ -324,16 +324,6 @@ class SqlJournal:
         try:
             migrate(self.database)
             reindex(self.database)
-            if self._ingest is not self._owner:
-                # First of all: what comes next may wait for the locks of a node that froze.
-                self._listener = Listener(
-                    self.database.writing,
-                    self._bell.ring,
-                    opened=partial(guard_session, what="listener", freeze=self._freeze),
-                    look=Watch().look,
-                    pulse=min(1.0, self._freeze / 4),
-                )
-                self._listener.start()
             self._acts.recover(self.database)
             self._owner.start()
             if self._ingest is not self._owner:
