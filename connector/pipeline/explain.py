@@ -13,12 +13,14 @@ from msgspec.structs import replace
 
 from connector.cda.codec import ClinicalDocument
 from connector.cda.document import HEADER, complete, is_cda, read_clinical, read_document
+from connector.cda.telemedicine import MAPPING as REQUEST_MAPPING
+from connector.cda.telemedicine import is_request
 from connector.exchange.model import Context, Exchange
 from connector.issues import Issue, IssueCode, Outcome, Severity
 from connector.mapping.explain import Origin, Trace, compose, explain_read, explain_write
 from connector.mapping.language import Run
 from connector.mapping.leaves import value_leaves
-from connector.pipeline.explain_header import explain_header, joined
+from connector.pipeline.explain_header import explain_header, joined, with_request
 from connector.pipeline.formats import FORMATS, Format, detect
 from connector.pipeline.translate import Translator, opened
 
@@ -101,6 +103,9 @@ def explain_reading(translator: Translator, raw: bytes, form: Format, context: C
         if read is not None:
             header = explain_header(translator.mappings, read, _carrier(trace, number), context)
             exchange, trace = joined(exchange, trace, number, read, header)
+            if exchange.teleexpertise is None and is_request(read.document):
+                exchange, trace = with_request(exchange, trace, read, header, translator.mappings, context)
+                names.append(REQUEST_MAPPING)
             carried += header.carried
             names.append(HEADER)
     explanation = Explanation(
@@ -136,11 +141,15 @@ def _read_cda(
         place: header.origin(place.removeprefix("documents[1]."))
         if place.startswith("documents[1].")
         else header.trace.outputs.get(place, Origin(by="const"))
-        for place, _ in value_leaves(reading.exchange)
+        for place, _ in value_leaves(replace(reading.exchange, teleexpertise=None, subject=None, sender=None))
     }
     trace = Trace(outputs, header.trace.decides, header.trace.checks, ())
+    names: tuple[str, ...] = (HEADER,)
+    if is_request(read.document):
+        _, trace = with_request(reading.exchange, trace, read, header, translator.mappings, context)
+        names = (HEADER, REQUEST_MAPPING)
     explanation = Explanation(
-        source_format="cda", target_format="exchange", mappings=(HEADER,), trace=trace, carried=header.carried,
+        source_format="cda", target_format="exchange", mappings=names, trace=trace, carried=header.carried,
         issues=reading.issues,
     )  # fmt: skip
     return Outcome(Explained(reading.exchange, explanation), reading.issues)

@@ -9,16 +9,19 @@ from msgspec.structs import replace
 
 from connector.cda.document import HEADER, CdaReading
 from connector.cda.shape import SHAPE as CDA
+from connector.cda.telemedicine import MAPPING, read_request
 from connector.exchange.model import Context, Exchange
 from connector.mapping.catalogue import Library
 from connector.mapping.explain import Decision, Origin, Trace, explain_read
 from connector.mapping.language import Run
 from connector.mapping.leaves import value_leaves
 from connector.pipeline.headers import COMPARED, of_header, overlaid
+from connector.pipeline.translate import as_request
 
-__all__ = ["HeaderTrace", "explain_header", "joined"]
+__all__ = ["HeaderTrace", "explain_header", "joined", "with_request"]
 
 _DERIVED = Origin(by="derived: connector/cda/document.py")
+_NARRATIVE = Origin(by="derived: connector/cda/telemedicine.py")
 _BYTES = Origin(by="derived: connector/cda/codec.py")
 #: Rules that compare what message and header say, by the field.
 _RULES = {"id": "rules:document_ids_agree", "replaces": "rules:document_ids_agree"}
@@ -112,6 +115,28 @@ def joined(
     unread = dict.fromkeys((*message.unused, *dropped))
     unused = tuple(p for p in unread if p != header.carrier and p not in checks and p not in decides)
     return merged, Trace(outputs, decides, checks, unused)
+
+
+def with_request(
+    exchange: Exchange, trace: Trace, read: CdaReading, header: HeaderTrace, library: Library, context: Context
+) -> tuple[Exchange, Trace]:
+    """The Exchange with what a TLM-DA says of its téléexpertise, and the trace with where each leaf of it came from: the header's places by
+    its mapping, the author; what is narrative by the code that reads it."""
+    said = read_request(read, Run(context), library)
+    _, found = explain_read(library.mapping(MAPPING), read.clinical.header, Run(context, explain=True))
+    merged = as_request(exchange, said)
+    outputs = dict(trace.outputs)
+    for place, _ in value_leaves(merged):
+        if place in outputs and place != "mode":
+            continue
+        known = found.outputs.get(place)
+        if known is not None:
+            outputs[place] = replace(known, sources=tuple(f"{header.carrier}{each}" for each in known.sources))
+        elif place.startswith("sender."):
+            outputs[place] = header.origin(f"authors[1].{place.removeprefix('sender.')}")
+        else:
+            outputs[place] = header.origin("id") if place == "teleexpertise.document" else _NARRATIVE
+    return merged, replace(trace, outputs=outputs)
 
 
 def _field(place: str) -> str:

@@ -22,7 +22,9 @@ from connector.exchange.people import Concept
 from connector.exchange.teleexpertise import Answer, Form
 from connector.issues import Severity
 from connector.mapping.language import Run
-from connector.pipeline.formats import exchange_parse
+from connector.mapping.leaves import value_leaves
+from connector.pipeline.explain import explain_reading
+from connector.pipeline.formats import FORMATS, exchange_parse
 from tests.golden.journeys_kit import ROOT, context, translator
 
 V3 = "{urn:hl7-org:v3}"
@@ -239,3 +241,27 @@ def with_act(document: Document, exchange: Exchange) -> Document:
     assert exchange.teleexpertise is not None
     act: Concept | None = exchange.teleexpertise.act
     return signed(replace(exchange, documents=(document,)), Run(context()), act=act).documents[0]
+
+
+# --- explained
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_explain_says_where_each_part_of_a_request_comes_from(carried: bool) -> None:
+    raw = written(example())
+    if carried:
+        exchange = replace(
+            example(),
+            documents=(Document(id="2.25.7", type=REQUEST, content=Content(media_type="text/xml", data=raw)),),
+        )
+        raw = translator().write(exchange, "hl7", context(), part="1").value or b""
+    name = "hl7" if carried else "cda"
+    read = explain_reading(translator(), raw, FORMATS[name], context()).value
+    assert read is not None
+    reading = translator().read(raw, name, context(), rules=False)
+    assert read.exchange == reading.exchange
+    outputs = read.explanation.trace.outputs
+    assert set(outputs) == {place for place, _ in value_leaves(read.exchange)}
+    (act,) = outputs["teleexpertise.act.code"].sources
+    assert act.endswith("/ClinicalDocument/documentationOf/serviceEvent/code/@code")
+    assert "telemedicine" in outputs["teleexpertise.question"].by
