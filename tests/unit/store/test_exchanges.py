@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
+from connector.engine.clock import SystemClock
+from connector.engine.intake import Reception
 from connector.pipeline.judge import Desk, DeskSettings
 from connector.pipeline.route import Route
-from connector.ports import Answer, ExchangeQuery
+from connector.ports import Answer, ExchangeQuery, Inbound
 from connector.store.journal import SqlJournal
 from connector.store.retention import Keep, Retention
 from tests.exchange_site import Site, site
@@ -185,5 +188,31 @@ def test_an_exchange_that_comes_as_fhir_is_found_under_its_id_and_never_takes_th
             assert (await here.give(bundle.value, "fhir")).state == "translated"
             [still], _ = await here.exchanges.search(ExchangeQuery(mode="mail"))
             assert still.message_id == answer.message_id
+
+    asyncio.run(case())
+
+
+def test_a_refused_exchange_that_is_judged_again_is_kept_under_its_id_unless_it_came_again_meanwhile(url: str) -> None:
+    async def case() -> None:
+        strict = Desk(translator(), lambda _: context(), DeskSettings(routes=(Route(to=("dpi",)),)))
+        async with site(url) as here:
+            refusing = Reception(here.journal, strict, SystemClock())
+            raw = json.dumps(data("document")).encode()
+            inbound = Inbound(
+                raw=raw, endpoint="rest", remote="r", received_at="2026-03-01T00:00:00Z", format="exchange"
+            )
+            first, second = await refusing(inbound), await refusing(inbound)
+            assert [str(first.state), codes(first)[-1]] == ["refused", "SHARING_NOT_SERVED"]
+            assert first.message_id is not None
+            assert second.message_id is not None
+            assert await here.found() == []
+            assert await here.intake.rejudge(first.message_id)
+            [kept], _ = await here.exchanges.search(ExchangeQuery())
+            assert (kept.message_id, kept.deliveries) == (first.message_id, (("dpi", "queued"),))
+            assert await here.intake.rejudge(second.message_id)  # the same as the first: nothing more is sent
+            shown = here.journal.search.show(second.message_id)
+            assert shown is not None
+            assert (shown.message.state, shown.legs) == ("refused", ())
+            await refusing.stop()
 
     asyncio.run(case())
