@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from msgspec.structs import replace
 
+from connector.app import Application
 from connector.app.patients import InDomain, PatientSearch, Query, in_domain_of, patient_reader
 from connector.endpoints.patient_server import PatientDirectory
 from connector.exchange.model import Exchange
@@ -16,8 +19,10 @@ from connector.exchange.people import Address, HumanName, Patient
 from connector.ports import Claimed, DeliveryFailed, Receipt, Retry
 from connector.settings import PatientServer, settings_from
 from connector.store.patient_search import Patients
+from connector.web.app import build
 from tests.golden.journeys_kit import context, translator
 from tests.journal_kit import opened
+from tests.unit.app.test_application import letter, sent, settings
 from tests.unit.endpoints.patient_peer import PATIENT, REGION, bundle, server, target
 from tests.unit.store.test_patients import HOSPITAL, adt, ins, ipp
 
@@ -251,3 +256,37 @@ def test_only_a_destination_that_names_a_domain_is_behind_the_look_up(tmp_path: 
     sender = Kept()
     assert in_domain_of(site, "a", sender, Known(None)) is sender
     assert isinstance(in_domain_of(site, "b", sender, Known(None)), InDomain)
+
+
+# --- a running connector
+
+
+def test_a_running_connector_finds_who_it_received_and_parks_what_a_destination_cannot_name(tmp_path: Path) -> None:
+    """Over MLLP in, GET /patients, and two destinations: one that wants a number which only the PIXm server knows, one which nobody knows."""
+
+    async def scene(url: str) -> tuple[Any, dict[str, list[str]], dict[str, Any]]:
+        places = {name: {"kind": "folder", "path": name} for name in ("region", "elsewhere")}
+        places["region"]["patient_domain"], places["elsewhere"]["patient_domain"] = REGION, "1.2.3.4"
+        site = settings(tmp_path, destinations=places, identity={"pixm": {"url": url}})
+        async with Application(site) as running:
+            assert len(await sent(running, letter("1"))) == 1
+            states: dict[str, list[str]] = {}
+            while not states or any(leg in ("queued", "claimed", "sent") for leg, *_ in states.values()):
+                await asyncio.sleep(0.05)
+                shown = await running.message(1)
+                assert shown is not None
+                states = {
+                    leg["destination"]: [leg["state"], *(issue.code for issue in leg["issues"])]
+                    for leg in shown["legs"]
+                }
+            transport = httpx.ASGITransport(build(running))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                answer = await client.get("/patients", params={"family": "pat trois", "birthdate": "1979-03-28"})
+        return answer.json(), states, json.loads(next((tmp_path / "region").rglob("index.json")).read_text("utf-8"))
+
+    with server(200, target()) as (url, asked):
+        found, states, index = asyncio.run(scene(url))
+    assert [each["origins"] for each in found["patients"]] == [["local"]]
+    assert states == {"region": ["accepted"], "elsewhere": ["parked", "PATIENT_DOMAIN"]}
+    assert "R-7" in json.dumps(index)
+    assert {query["targetSystem"][0] for _, query, _ in asked} == {f"urn:oid:{REGION}", "urn:oid:1.2.3.4"}
