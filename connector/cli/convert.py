@@ -18,7 +18,8 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command(
-        "convert", help="Convert a message or document (HL7 v2, CDA, FHIR, Exchange JSON; - reads the standard input)."
+        "convert",
+        help="Convert a message or document (HL7 v2, CDA, FHIR, HPRIM, Exchange JSON; - reads the standard input).",
     )(convert)
 
 
@@ -30,7 +31,9 @@ def convert(
     to: FormatOption = "fhir",
     origin: Annotated[
         str | None,
-        typer.Option("--from", metavar="hl7|cda|fhir|exchange", help="Format of the input; recognised by default."),
+        typer.Option(
+            "--from", metavar="hl7|cda|fhir|hprim|exchange", help="Format of the input; recognised by default."
+        ),
     ] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Also say on the error stream where each value came from.")

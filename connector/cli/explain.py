@@ -35,7 +35,8 @@ def explain(
     ],
     to: FormatOption = "fhir",
     origin: Annotated[
-        str | None, typer.Option("--from", metavar="hl7|cda|fhir", help="Format of the input; recognised by default.")
+        str | None,
+        typer.Option("--from", metavar="hl7|cda|fhir|hprim", help="Format of the input; recognised by default."),
     ] = None,
     path: Annotated[str, typer.Option("--path", help="Only what begins with this place, of either end.")] = "",
     values: Annotated[bool, typer.Option("--values", help="Also show the values, which are the patient's.")] = False,

@@ -12,8 +12,8 @@ from connector.cli.terminal import Terminal
 
 __all__ = ["FormatOption", "check_format", "issue_lines", "read_input"]
 
-FORMATS = ("fhir", "hl7", "cda", "exchange")
-FormatOption = Annotated[str, typer.Option("--to", metavar="fhir|hl7|cda|exchange", help="Format to make.")]
+FORMATS = ("fhir", "hl7", "cda", "hprim", "exchange")
+FormatOption = Annotated[str, typer.Option("--to", metavar="fhir|hl7|cda|hprim|exchange", help="Format to make.")]
 
 
 def check_format(name: str) -> None:

@@ -14,7 +14,7 @@ _HELP = {
     "Make a site's folder: commented settings, a mapping overlay, a golden case, ready for git.": "Créer le dossier d'un site : réglages commentés, surcouche, cas d'essai, prêt pour git.",
     "Run the connector, from a settings file or from flags alone.": "Faire tourner le connecteur, avec un fichier de réglages ou les seules options.",
     "Run with the embedded default and show a document going through.": "Faire tourner la configuration fournie et montrer un document qui passe.",
-    "Convert a message or document (HL7 v2, CDA, FHIR, Exchange JSON; - reads the standard input).": "Convertir un message ou un document (HL7 v2, CDA, FHIR, Exchange JSON ; - lit l'entrée standard).",
+    "Convert a message or document (HL7 v2, CDA, FHIR, HPRIM, Exchange JSON; - reads the standard input).": "Convertir un message ou un document (HL7 v2, CDA, FHIR, HPRIM, Exchange JSON ; - lit l'entrée standard).",
     "Tell where each value of a conversion comes from, and what was not read or written.": "Dire d'où vient chaque valeur d'une conversion, et ce qui n'a été ni lu ni écrit.",
     "Check settings, tables, mappings and golden cases: every mistake at once.": "Vérifier réglages, tables, correspondances et cas d'essai : toutes les erreurs d'un coup.",
     "Check files against the volets, the mappings, FHIR R4 or the CDA header rules.": "Vérifier des fichiers selon les volets, les correspondances, FHIR R4 ou les règles d'en-tête du CDA.",

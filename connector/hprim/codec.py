@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from connector.hprim.letter import HEADER, Node
+from connector.hprim.letter import HEADER, Node, grouped
 from connector.issues import Issue, IssueCode, Outcome, Severity
 
 __all__ = ["CHARSET", "parse", "serialise", "split", "writable"]
@@ -62,13 +62,13 @@ def parse(raw: bytes) -> Outcome[Node]:
     if control is not None:
         return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.CONTROL_CHARACTER, offset=control.start()),))
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
-    node, rest = Node("Letter"), map(_unescaped, lines)
-    header = _header(node, rest)
+    rest = map(_unescaped, lines)
+    envelope, header = _header(rest)
     if header is None:
         missing = Issue.of(Severity.ERROR, IssueCode.TRUNCATED, expected=f"HPRIM Médecin, {HEADER} lines")
         return Outcome(None, (*issues, missing))
-    for number, line in enumerate(_aligned(header), 1):
-        node.put(f"L{number}", line)
+    texts = {f"L{number}": line for number, line in enumerate(_aligned(header), 1)}
+    node = grouped("Letter", {"envelope": envelope, **texts})
     ended = _text(node, rest)
     if ended and any(line.strip() and not _MARK.fullmatch(line) for line in rest):
         several = Issue.of(Severity.ERROR, IssueCode.TOO_MANY, "****FIN****", limit=1, what="HPRIM letters")
@@ -96,19 +96,20 @@ def _unescaped(line: str) -> str:
     return _ENTITY.sub(lambda found: html.unescape(found.group()), line) if "&" in line else line
 
 
-def _header(node: Node, lines: Iterator[str]) -> list[str] | None:
-    """The twelve lines; None when the letter ends before."""
+def _header(lines: Iterator[str]) -> tuple[str, list[str] | None]:
+    """The envelope, if there is one, and the twelve lines; None when the letter ends before."""
     header: list[str] = []
+    envelope = ""
     for line in lines:
-        if not header and len(line.rstrip()) > _ENVELOPE:
-            node.put("envelope", line.rstrip())
+        if not (header or envelope) and len(line.rstrip()) > _ENVELOPE:
+            envelope = line.rstrip()
             continue
         if _MARK.fullmatch(line):
-            return None
+            break
         header.append(" ".join(line.split()))
         if len(header) == HEADER + _missing(header):
-            return header
-    return None
+            return envelope, header
+    return envelope, None
 
 
 def _missing(header: list[str]) -> int:
@@ -153,8 +154,7 @@ def _coded(lab: Node, line: str) -> bool:
     kind, _, rest = line.partition("|")
     if kind == "RES":
         fields = (field.strip() for field in rest.split("|"))
-        leaves = {str(n): [field] for n, field in enumerate(fields, 1) if field not in ("", ".")}
-        lab.children.append(Node("RES", leaves))
+        lab.children.append(grouped("RES", {str(n): field for n, field in enumerate(fields, 1) if field != "."}))
         return True
     if kind == "TEX":
         owner = lab.children[-1] if lab.children else lab
@@ -167,19 +167,20 @@ def _coded(lab: Node, line: str) -> bool:
 
 def serialise(letter: Node) -> bytes:
     """The file of one letter. Raises UnicodeEncodeError (a ValueError) for a text that `writable` has not seen."""
-    lines = [letter.get(f"L{number}") for number in range(1, HEADER + 1)]
-    lines[9] = lines[9] or next((lab.get("date") for lab in letter.children), "")
+    labs = letter.all("LAB")
+    lines = [letter.text(f"L{number}") for number in range(1, HEADER + 1)]
+    lines[9] = lines[9] or next((lab.get("date") for lab in labs), "")
     lines += letter.get("text").split("\n") if letter.get("text") else []
-    if letter.children:
+    if labs:
         lines.append("****LAB****")
-        lines += (row for lab in letter.children for node in (lab, *lab.children) for row in _rows(node))
+        lines += (row for lab in labs for node in (lab, *lab.children) for row in _rows(node))
     lines += ["****FIN****", "****FINFICHIER****", ""]
     return "\r\n".join(lines).encode(CHARSET)
 
 
 def _rows(node: Node) -> Iterator[str]:
     if node.name == "RES":
-        yield "RES|" + "".join(f"{_field(node.get(str(n))) or ('.' if n == 4 else '')}|" for n in range(1, 15))
+        yield "RES|" + "".join(f"{_field(node.text(str(n))) or ('.' if n == 4 else '')}|" for n in range(1, 15))
     for comment in node.leaves.get("TEX", ()):
         for line in comment.split("\n"):
             yield f"TEX|{_field(line)}|"

@@ -18,7 +18,7 @@ __all__ = ["DATATYPES", "party_name"]
 
 _ISO = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})\Z")
 _FRENCH = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})\Z")
-_TOWN = re.compile(r"(\d{5}|2[ABab]\d{3})\s+(.*)\Z")
+_TOWN = re.compile(r"(\d{5}|2[ABab]\d{3})(?:\s+(.*))?\Z")
 _NUMBER = re.compile(r"([<>]=?)?\s*([+-]?\d+(?:[.,]\d+)?)\Z")
 _BOUNDS = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)\s*-\s*([+-]?\d+(?:[.,]\d+)?)\s*\Z")
 #: Width of the code in front of a correspondent's name, and of the patient's.
@@ -69,7 +69,7 @@ def read_address(node: Node, run: Run) -> Address | None:
     lines = tuple(line for line in (node.get("L4"), node.get("L5")) if line)
     town = node.get("L6")
     found = _TOWN.match(town)
-    code, city = (town[: found.end(1)], found[2]) if found else ("", town)
+    code, city = (town[: found.end(1)], found[2] or "") if found else ("", town)
     if not (lines or town):
         return None
     return Address(lines=lines, postal_code=code or None, city=city or None)

@@ -8,18 +8,22 @@ from typing import Any
 
 from connector.exchange.model import Context
 from connector.hprim.datatypes import DATATYPES
-from connector.hprim.letter import HEADER, Node
+from connector.hprim.letter import GROUPS, HEADER, Node
 from connector.mapping.language import Datatype, Leaf, LeafAccess, Located, ParsedPath, Step, StepAccess, Traced
 from connector.mapping.paths import closest, parse_steps
 
 __all__ = ["SHAPE", "HprimShape"]
 
-_LEAVES = {
-    "Letter": ("envelope", *(f"L{number}" for number in range(1, HEADER + 1)), "text"),
+_GROUPS = {group: leaves for groups in GROUPS.values() for group, leaves in groups.items()}
+#: The texts and the nodes below each kind of node.
+_LEAVES: dict[str, tuple[str, ...]] = {
+    "Letter": ("envelope", *(f"L{number}" for number in range(1, HEADER + 1) if number not in (4, 5, 6)), "text"),
     "LAB": ("date", "TEX"),
-    "RES": (*(str(number) for number in range(1, 15)), "TEX"),
+    "RES": (*(str(number) for number in range(8, 15)), "TEX"),
+    **_GROUPS,
 }
-_CHILD = {"Letter": "LAB", "LAB": "RES"}
+_NODES = {"Letter": ("address", "LAB"), "LAB": ("RES",), "RES": ("examination", "value", "bounds")}
+_REPEATED = ("LAB", "RES")
 
 
 class HprimShape:
@@ -31,24 +35,27 @@ class HprimShape:
     absent: str | None = None
 
     def parse(self, path: str, anchor: str, *, leaf: bool) -> ParsedPath:
-        """`L7`, `LAB[]`, `LAB[]/RES[]/4`, `.`. ValueError with what there is."""
+        """`L7`, `address`, `LAB[]`, `RES[]`, `value/4`, `.`. ValueError with what there is."""
         if path in (".", anchor) and not leaf:
             return ParsedPath()
         steps = list(parse_steps(path, "/"))
         end = None
-        if steps[-1].name not in _CHILD.values():
+        if steps[-1].name not in (*_REPEATED, *_GROUPS):
             last = steps.pop()
             end = Leaf(last.name, last.many)
         kind = anchor
         for step in steps:
-            if step.name != _CHILD.get(kind) or step.reference or step.predicates:
-                raise ValueError(f"{path!r}: below {kind} stands {_CHILD.get(kind, 'no node')}, without conditions")
+            if step.name not in _NODES.get(kind, ()) or step.reference or step.predicates:
+                below = ", ".join(_NODES.get(kind, ())) or "no node"
+                raise ValueError(f"{path!r}: below {kind} stands {below}, without conditions")
+            if step.many != (step.name in _REPEATED):
+                raise ValueError(f"{path!r}: LAB and RES are lists and are written LAB[] and RES[]; nothing else is")
             kind = step.name
         known = _LEAVES[kind]
         if end is not None and end.name not in known:
             raise ValueError(f"{path!r}: no {end.name!r}; there are {', '.join(known)}{closest(end.name, known)}")
         if end is not None and end.many != (end.name == "TEX"):
-            raise ValueError(f"{path!r}: TEX is a list and is written TEX[]; nothing else is")
+            raise ValueError(f"{path!r}: TEX is a list and is written TEX[]; no other text is")
         if leaf != (end is not None):
             raise ValueError(
                 f"{path!r} ends at a {'node' if leaf else 'text'}; expected a {'text' if leaf else 'node'}"
@@ -56,14 +63,16 @@ class HprimShape:
         return ParsedPath(tuple(steps), end)
 
     def step(self, step: Step, parent: str) -> StepAccess:
-        """The coded parts, the results."""
+        """The children of a name."""
         del parent
+        name = step.name
 
         def create(node: Node) -> Node:
-            node.children.append(Node(step.name))
-            return node.children[-1]
+            made = Node(name)
+            node.children.append(made)
+            return made
 
-        return StepAccess(lambda node: node.children, create)
+        return StepAccess(lambda node: node.all(name), create)
 
     def leaf(self, leaf: Leaf, parent: str) -> LeafAccess:
         """A text, or each comment."""
@@ -114,7 +123,7 @@ class HprimShape:
 
     def place(self, way: Sequence[Located], leaf: str | None) -> str:
         """`L7`, `LAB[1]/RES[2]/4`."""
-        parts = [f"{each.name}[{each.number}]" for each in way]
+        parts = [f"{each.name}[{each.number}]" for each in way if each.name not in _GROUPS]
         return "/".join([*parts, leaf] if leaf else parts)
 
     def leaves(self, tree: Node, prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -131,7 +140,12 @@ def _leaf(prefix: str, name: str, number: int) -> str:
 
 
 def _numbered(node: Node, prefix: str) -> Iterator[tuple[Node, str]]:
-    for number, each in enumerate(node.children, 1):
+    number = 0
+    for each in node.children:
+        if each.name in _GROUPS:
+            yield each, prefix
+            continue
+        number += 1
         place = f"{each.name}[{number}]"
         yield each, f"{prefix}/{place}" if prefix else place
 

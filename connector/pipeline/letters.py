@@ -66,14 +66,16 @@ def _made_writable(node: Node, prefix: str, run: Run) -> None:
             texts[number], exact = writable(text, line=name not in ("text", "TEX"))
             if not exact:
                 run.report(Severity.WARNING, IssueCode.TRANSLITERATED, prefix + name, expected=CHARSET)
-    for number, child in enumerate(node.children, 1):
-        _made_writable(child, f"{prefix}{child.name}[{number}]/", run)
+    for child in node.children:
+        _made_writable(child, f"{prefix}{child.name}/" if child.name in ("LAB", "RES") else prefix, run)
 
 
 def _section(document: Document, operation: str) -> str:
     """Title, date, author; then the text, or the name of the file."""
     shown = _shown(document, operation)
-    head = [document.title or "", _dated(document), _signed(document.authors)]
+    head = [document.title or "", _signed(document.authors)]
+    if any(head):
+        head.insert(1, _dated(document))
     if operation in _SAID:
         head.append(_SAID[operation])
     beside = attachment(document, operation)
