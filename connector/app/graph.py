@@ -280,6 +280,13 @@ class Application:
             raise ValueError(f"no destination {destination!r}")
         return await self.journal.replay(message_id, destination)
 
+    async def judge(self, message_id: int) -> str | None:
+        """Judge a refused or parked message again with today's rules and index; gives its state, None for an unknown one."""
+        if not await self.supervisor.reception.rejudge(message_id):
+            return None
+        shown = await asyncio.to_thread(self._search.show, message_id)
+        return shown.message.state if shown is not None else None
+
     def http_hosts(self) -> list[str]:
         """Names that the web answers to: loopback, and any when the settings open it to the network behind a proxy."""
         http = self.settings.http
@@ -356,7 +363,7 @@ class _Built:
 def public(row: Any) -> dict[str, Any]:
     """A line of the journal without what names a patient."""
     data = {name: value for name, value in msgspec.structs.asdict(row).items() if name not in ("patient", "key")}
-    return {"message_id": data.pop("id"), **data, "deliveries": dict(row.deliveries)}
+    return {"message_id": data.pop("id"), **data, "deliveries": row.by_destination}
 
 
 def product_version() -> str:

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     journal.command("ls", help="List messages, newest first.")(ls)
     journal.command("show", help="Show one message: states, deliveries, issues; one of its contents with --part.")(show)
     journal.command("retry", help="Make deliveries due now that wait, were rejected or need a decision.")(retry)
+    journal.command("judge", help="Judge a refused or parked message again, once its cause is settled.")(judge)
     journal.command("replay", help="Deliver a message again, to all its destinations or to one.")(replay)
     app.add_typer(journal, name="journal")
 
@@ -64,7 +65,7 @@ def ls(
     )  # fmt: skip
     with opened_records(terminal, settings, data) as records:
         rows = records.messages(filters)
-    told = [{**_plain(row), "deliveries": dict(row.deliveries)} for row in rows]
+    told = [{**_plain(row), "deliveries": row.by_destination} for row in rows]
     for each in told:
         del each["patient"], each["key"]
     terminal.result(told, lambda: _list(terminal, told))
@@ -188,6 +189,23 @@ def retry(
         raise typer.Exit(1)
 
 
+def judge(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Argument(help="Id of the message.", metavar="ID")],
+    settings: SettingsOption = None,
+    data: DataOption = None,
+) -> None:
+    """With today's mappings, rules and patient index. Nothing is written to its sender; a message that was accepted keeps its verdict."""
+    terminal: Terminal = ctx.obj
+    site = site_of(terminal, settings, data)
+    state = change(terminal, site, "judge", [(f"/api/messages/{number}/judge", "state")], number)
+    terminal.result(
+        {"state": state}, lambda: terminal.say("message {number}: {state}", number=number, state=terminal.text(state))
+    )
+    if state != "translated":
+        raise typer.Exit(1)
+
+
 def replay(
     ctx: typer.Context,
     number: Annotated[int, typer.Argument(help="Id of the message.", metavar="ID")],
@@ -221,7 +239,7 @@ def change(terminal: Terminal, site: Settings, act: str, requests: list[tuple[st
     except FileNotFoundError:
         terminal.refuse([terminal.text("there is no journal in {folder}", folder=site.data)])
     try:
-        if act == "replay" and records.show(arguments[0]) is None:
+        if act in ("replay", "judge") and records.show(arguments[0]) is None:
             terminal.refuse([terminal.text("no message {number}", number=arguments[0])])
         return records.change(act, *arguments)
     except JournalBusy:

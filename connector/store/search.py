@@ -82,6 +82,19 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     conflicts_with: int | None
     deliveries: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def by_destination(self) -> dict[str, str]:
+        """Each destination's state: of several deliveries to one, the least done."""
+        found: dict[str, str] = {}
+        for name, state in self.deliveries:
+            if name not in found or _LEAST.index(state) < _LEAST.index(found[name]):
+                found[name] = state
+        return found
+
+
+#: States of a delivery, what needs somebody first.
+_LEAST = ("rejected", "parked", "failed", "queued", "claimed", "sent", "cancelled", "accepted")
+
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """One message whole, without bodies (`Search.body`, `sent`, `reply` give them)."""

@@ -12,7 +12,15 @@ from sqlalchemy.exc import OperationalError
 from connector.exchange.documents import Content, Document
 from connector.exchange.model import Exchange
 from connector.issues import Issue, IssueCode, Severity
-from connector.ports import DeliveryState, DuplicateControlId, Inbound, JournalUnavailable, MessageState, Receipt
+from connector.ports import (
+    Delivery,
+    DeliveryState,
+    DuplicateControlId,
+    Inbound,
+    JournalUnavailable,
+    MessageState,
+    Receipt,
+)
 from connector.store.database import Database, JournalDamaged, JournalLocked
 from connector.store.journal import SqlJournal
 from connector.store.search import Filters, Search
@@ -537,5 +545,32 @@ def test_filters_find_what_they_name(url):
             ]
             for filters, expected in cases:
                 assert [row.control_id for row in find(filters)] == expected, filters
+
+    run(case())
+
+
+def test_a_delivery_keeps_its_part_and_a_replay_repeats_each(url):
+    async def case():
+        async with opened(url) as journal:
+            made = tuple(Delivery(destination="dpi", key="k", part=part) for part in ("1", "2", "status"))
+            recorded = await journal.record(entry_of(1, deliveries=made))
+            assert [claimed.part for claimed in (await take(journal))[-1]] == ["1", "2", "status"]
+            assert len(await journal.replay(recorded.message_id)) == 3
+            legs = journal.search.show(recorded.message_id).legs
+            assert [leg.part for leg in legs] == ["1", "2", "status"] * 2
+
+    run(case())
+
+
+def test_of_several_deliveries_to_one_destination_the_least_done_is_shown(url):
+    async def case():
+        async with opened(url) as journal:
+            made = tuple(Delivery(destination="dpi", key="k", part=part) for part in ("1", "2"))
+            await journal.record(entry_of(1, deliveries=made))
+            head = (await take(journal))[-1][0]
+            await journal.sending(head.delivery_id)
+            await journal.done(head.delivery_id, Receipt(reference="AA"))
+            (row,) = journal.search.list_messages(Filters())
+            assert row.by_destination == {"dpi": "queued"}
 
     run(case())
