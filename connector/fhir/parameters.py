@@ -36,7 +36,7 @@ def _to(path: str, *targets: str) -> Parameter:
     return Parameter("reference", (path,), targets)
 
 
-_PEOPLE = ("Practitioner", "PractitionerRole", "Organization", "Patient", "Device")
+_PEOPLE = ("Practitioner", "PractitionerRole", "Organization", "Patient", "Device", "CareTeam", "HealthcareService")
 _SUBJECT = {"patient": _to("subject", "Patient"), "subject": _to("subject", "Patient")}
 _NAMES = {
     "family": _string("name.family"),
@@ -45,7 +45,23 @@ _NAMES = {
 }
 
 PARAMETERS: dict[str, dict[str, Parameter]] = {
+    "Appointment": {
+        "actor": _to("participant.actor"),
+        "date": _date("start"),
+        "identifier": _token("identifier"),
+        "patient": _to("participant.actor", "Patient"),
+        "status": _token("status"),
+    },
     "Binary": {},
+    "CareTeam": {
+        **_SUBJECT,
+        "category": _token("category"),
+        "date": _date("period"),
+        "encounter": _to("encounter", "Encounter"),
+        "identifier": _token("identifier"),
+        "participant": _to("participant.member"),
+        "status": _token("status"),
+    },
     "Communication": {
         **_SUBJECT,
         "based-on": _to("basedOn"),
@@ -110,6 +126,12 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "date": _date("period"),
         "identifier": _token("identifier"),
         "status": _token("status"),
+    },
+    "HealthcareService": {
+        "identifier": _token("identifier"),
+        "name": _string("name"),
+        "organization": _to("providedBy", "Organization"),
+        "specialty": _token("specialty"),
     },
     "List": {
         **_SUBJECT,

@@ -27,7 +27,19 @@ __all__ = ["EXCHANGES", "Action", "Submission", "matched"]
 #: What says something to somebody: it goes through the intake and is delivered by its routes. Everything else is kept, no more.
 EXCHANGES = frozenset({"Communication", "DocumentReference", "ServiceRequest"})
 #: What the verdict reads of the store beside what was posted: whom it is about, who says it, the bytes of its documents.
-_AROUND = frozenset({"Binary", "Device", "Encounter", "Organization", "Patient", "Practitioner", "PractitionerRole"})
+_AROUND = frozenset(
+    {
+        "Binary",
+        "CareTeam",
+        "Device",
+        "Encounter",
+        "HealthcareService",
+        "Organization",
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+    }
+)
 _MOST_AROUND = 200
 
 

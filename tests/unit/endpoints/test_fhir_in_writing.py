@@ -466,3 +466,22 @@ async def test_a_connector_that_stops_accepts_no_exchange(running: Api) -> None:
     await running.application._running.fhir.stop()
     answer = await post(running, "/DocumentReference", document(**KNOWN))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize("case", ["conversation", "mail", "mon-espace-sante", "mon-espace-sante-fin", "teleexpertise"])
+async def test_each_mode_as_we_write_it_is_taken_back_whole(running: Api, root: Path, case: str) -> None:
+    """The same resources as another connector posts them: kept under the same ids, one message, nothing new the second time."""
+    raw = (root / "tests" / "golden" / "fhir" / case / "out.bundle.json").read_bytes()
+    first = await post(running, "", raw)
+    assert first.status_code == 200, first.text
+    entries = json.loads(raw)["entry"]
+    for entry in entries:
+        resource = entry["resource"]
+        read = await running.http.get(
+            f"/fhir/{resource['resourceType']}/{resource['id']}", headers={"Accept": "application/fhir+json"}
+        )
+        assert read.status_code == 200
+    again = await post(running, "", raw)
+    assert [each["response"]["status"] for each in again.json()["entry"]] == ["200 OK"] * len(entries)
+    (message,) = await running.messages()
+    assert message["state"] == "translated"

@@ -313,3 +313,19 @@ def test_what_was_filed_before_is_found_by_what_is_indexed_since(url):
             assert reindex(journal.database) == 0
 
     asyncio.run(case())
+
+
+@pytest.mark.real
+def test_of_two_nodes_that_create_under_one_condition_one_does(postgres):
+    async def case():
+        async with store(postgres) as (one, _), store(postgres) as (two, _):
+            condition = parse("Patient", [("identifier", "ins-x")]).value
+            people = [{**patient("x"), "id": f"p{n}"} for n in range(50)]
+            puts = [Put(resource=each, rows=index(each), seen=0, unless=condition) for each in people]
+            done = await asyncio.gather(
+                *[(one if number % 2 else two).write([put]) for number, put in enumerate(puts)], return_exceptions=True
+            )
+            assert sum(isinstance(each, FilingStale) for each in done) == 49
+            assert (await two.search(parse("Patient", []).value)).total == 1
+
+    asyncio.run(case())
