@@ -77,6 +77,11 @@ class Catalogue:
         meant = [c for c in self.claims if c.answers(side, type_, c.version, c.profile) is not None]
         return [] if any(not c.version for c in meant) else sorted({c.version for c in meant})
 
+    def profiles(self, side: str, type_: str) -> list[str]:
+        """The profiles claimed for a type, sorted; empty when any will do."""
+        meant = [c for c in self.claims if c.answers(side, type_, c.version, c.profile) is not None]
+        return [] if any(not c.profile for c in meant) else sorted({c.profile for c in meant})
+
     def nearest(self, side: str, type_: str, limit: int = 5) -> list[str]:
         """The known types nearest to one that nobody answers for, for a refusal that helps; all when none is near."""
         known = self.types(side)

@@ -142,6 +142,9 @@ class Translator:
         versions = catalogue.versions(form.name, claim.type)
         if versions:
             return None, [Issue.of(Severity.ERROR, IssueCode.VERSION, "MSH[1]-12", expected=", ".join(versions))]
+        profiles = catalogue.profiles(form.name, claim.type)
+        if profiles:
+            return None, [Issue.of(Severity.ERROR, IssueCode.FIELD_VALUE, "MSH[1]-21.2", expected=", ".join(profiles))]
         if siblings and event:
             return None, [Issue.of(Severity.ERROR, IssueCode.EVENT, "MSH[1]-9.2", expected=", ".join(siblings))]
         known = ", ".join(catalogue.types(form.name))

@@ -201,3 +201,11 @@ def test_an_account_writes_as_its_organisation_and_a_person_must_sign() -> None:
 
 def refusals(issues: tuple[Issue, ...]) -> list[Issue]:
     return [issue for issue in issues if issue.severity >= Severity.ERROR]
+
+
+def test_a_request_of_another_profile_is_refused_with_the_profiles_that_are_known() -> None:
+    raw = translator().write(asked("demandee"), "hl7", context(), part="status").value or b""
+    other = translator().read(raw.replace(b"^MONSISRA_TELEEXPERTISE", b"^CISIS_TLR_HL7_V2"), "hl7", context())
+    (issue,) = refusals(other.issues)
+    assert (issue.code, issue.place.path) == ("FIELD_VALUE", "MSH[1]-21.2")
+    assert issue.params["expected"] == "MONSISRA_TELEEXPERTISE"
