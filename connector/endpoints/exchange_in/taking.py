@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,7 +20,12 @@ from connector.monsisra.answer import told
 from connector.monsisra.codec import MEDIA_TYPE, id_of
 from connector.ports import Answer, Inbound, Intake, JournalUnavailable, MessageState
 
-__all__ = ["Taking"]
+__all__ = ["PATIENCE", "Taking"]
+
+#: Seconds without a byte of a body after which nobody waits for it.
+PATIENCE = 60.0
+_LARGE = 1_000_000  # bytes
+_LARGE_AT_ONCE = 4
 
 _ONE = (MEDIA_TYPE, "application/json", "multipart/form-data")
 _STREAM = ("application/x-ndjson", "application/ndjson")
@@ -34,16 +41,19 @@ class Taking:
         self.language = language
         self._endpoint = endpoint
         self._limit = limit
+        self._room = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def post(self, request: Request) -> Response:
-        """201 new, or grown; 200 the same again; 400 no exchange; 409 another one under its id; 413; 415; 422 refused by a rule; 503."""
+        """201 new, or grown; 200 the same again; 400 no exchange; 408 cut off; 409 another one under its id; 413; 415; 422 refused by a rule; 503."""
         _not_from_elsewhere(request)
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media in _STREAM:
             return _Stream(self, request, spoken(request, self.language))
         if media not in _ONE:
             raise RefusedError(415, IssueCode.FIELD_VALUE, "Content-Type", expected=", ".join((*_ONE, *_STREAM)))
-        status, said = await self.take(await self._body(request), _remote(request), spoken(request, self.language))
+        async with AsyncExitStack() as room:
+            body = await self._body(request, room)
+            status, said = await self.take(body, _remote(request), spoken(request, self.language))
         headers = dict(UNAVAILABLE) if status == 503 else {}
         if status in (200, 201):
             headers["Location"] = f"/exchanges/{quote(said['id'], safe='')}"
@@ -81,16 +91,27 @@ class Taking:
         legs = kept.deliveries if kept is not None and kept.message_id == message_id else ()
         return [{"destination": destination, "state": state} for destination, state in legs]
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request, room: AsyncExitStack) -> bytes:
+        """The whole body; a large one waits for room, which is kept until it is taken: memory does not grow with the callers."""
         announced = request.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._limit:
             raise self._too_large()
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
+        large = False
+        chunks = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    body += await anext(chunks)
+            except StopAsyncIteration:
+                return bytes(body)
+            except TimeoutError:
+                raise RefusedError(408, IssueCode.TRUNCATED, expected=f"{PATIENCE:g} s") from None
             if len(body) > self._limit:
                 raise self._too_large()
-        return bytes(body)
+            if len(body) > _LARGE and not large:
+                large = True
+                await room.enter_async_context(self._room)
 
     def _too_large(self) -> RefusedError:
         return RefusedError(413, IssueCode.TOO_MANY, limit=self._limit, what="bytes")

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from starlette.applications import Starlette
 
 from connector.endpoints import Endpoint
-from connector.endpoints.exchange_in import ExchangeIn, ExchangeInSettings
+from connector.endpoints.exchange_in import ExchangeIn, ExchangeInSettings, taking
 from connector.monsisra.codec import MEDIA_TYPE
 from connector.ports import Answer, Inbound, JournalUnavailable
 from connector.store.tables import content
@@ -139,6 +139,30 @@ async def test_too_large_is_413_before_it_is_read_or_kept(tmp_path: Path) -> Non
         announced = await client.post(b" " * (LIMIT + 1))
         streamed = await client.http.post("/exchanges", content=pieces(), headers={"content-type": MEDIA_TYPE})
         assert [announced.status_code, streamed.status_code] == [413, 413]
+        assert client.kept() == []
+
+
+async def test_large_ones_at_once_wait_for_each_other_and_all_are_taken(tmp_path: Path) -> None:
+    async with asked(tmp_path, limit=10_000_000) as client:
+        values = [data("mail", id=f"large-{n}") for n in range(9)]
+        for value in values:
+            value["documents"][0]["content"]["data"] = base64.b64encode(bytes(1_500_000)).decode()
+        answers = await asyncio.gather(*[client.post(value) for value in values])
+        assert [answer.status_code for answer in answers] == [201] * 9
+
+
+async def test_a_body_that_does_not_come_is_408_and_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking, "PATIENCE", 0.05)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield raw("mail")[:100]
+        await asyncio.sleep(5)
+
+    async with asked(tmp_path) as client:
+        answer = await client.http.post("/exchanges", content=stalled(), headers={"content-type": MEDIA_TYPE})
+        assert answer.status_code == 408
         assert client.kept() == []
 
 
