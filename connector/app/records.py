@@ -9,6 +9,7 @@ from connector.app.journal import database_url, open_journal
 
 if TYPE_CHECKING:
     from connector.settings import Settings
+    from connector.store.journal import SqlJournal
     from connector.store.search import Filters, MessageRow, Shown
     from connector.store.tasks import Task
 
@@ -82,7 +83,7 @@ class Records:
         return recent.codes(account)
 
     def change(self, act: str, *arguments: Any) -> Any:
-        """`retry`, `cancel` or `replay` by this process. Raises JournalBusy when a running connector has the journal."""
+        """`retry`, `cancel`, `replay` or `judge` by this process. Raises JournalBusy when a running connector has the journal."""
         return asyncio.run(_changed(self._settings, act, arguments))
 
 
@@ -96,6 +97,27 @@ async def _changed(settings: Settings, act: str, arguments: tuple[Any, ...]) -> 
     except JournalLocked as error:
         raise JournalBusy from error
     try:
+        if act == "judge":
+            return await _judged(settings, journal, *arguments)
         return await getattr(journal, act)(*arguments)
     finally:
         await journal.stop()
+
+
+async def _judged(settings: Settings, journal: SqlJournal, message_id: int) -> str | None:
+    """Judge a refused or parked message again; its deliveries leave at the next start."""
+    from connector.app.compiled import compile_site, site_context
+    from connector.app.routing import desk_settings
+    from connector.engine.clock import SystemClock
+    from connector.engine.intake import Reception
+    from connector.pipeline.judge import Desk
+
+    compiled = compile_site(settings)
+    desk = Desk(compiled.translator, site_context(settings, compiled.tables), desk_settings(settings))
+    reception = Reception(journal, desk, SystemClock())
+    try:
+        await reception.rejudge(message_id)
+    finally:
+        await reception.stop()
+    shown = journal.search.show(message_id)
+    return shown.message.state if shown is not None else None

@@ -26,6 +26,8 @@ PATIENTS = {
     "{name} did not answer: {reason}": "{name} n'a pas répondu : {reason}",
     "there are more; --page shows the next ones": "il y en a d'autres ; --page montre les suivants",
     "merged into {record} by message {message}": "fusionné dans {record} par le message {message}",
+    "Judge a refused or parked message again, once its cause is settled.": "Juger de nouveau un message refusé ou à décider, une fois sa cause réglée.",
+    "message {number}: {state}": "message {number} : {state}",
     "kind": "sorte",
     "number": "numéro",
     "what it says": "ce qu'il dit",

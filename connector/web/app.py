@@ -131,6 +131,12 @@ class _Site:
             raise HTTPException(404, str(error)) from error
         return json_answer({"deliveries": list(made)}, 202)
 
+    async def judge(self, request: Request) -> Response:
+        """A refused or parked message is judged again."""
+        ours(request)
+        found = await self._found(request)
+        return json_answer({"state": await self._application.judge(int(found["message_id"]))}, 202)
+
     async def retry(self, request: Request) -> Response:
         """A parked or failed delivery is due now."""
         ours(request)
@@ -171,6 +177,7 @@ def build(application: Application) -> Starlette:
         Route("/api/messages", site.messages),
         Route("/api/messages/{number:int}", site.message),
         Route("/api/messages/{number:int}/replay", site.replay, methods=["POST"]),
+        Route("/api/messages/{number:int}/judge", site.judge, methods=["POST"]),
         Route("/api/deliveries/{number:int}/retry", site.retry, methods=["POST"]),
     ]
     routes += terminology.routes(application)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
 from connector.app import Application
 from connector.endpoints.mllp_peer import send_messages
+from connector.web.app import build
 from tests.hostile.cases_identity import IPP, document, merging
-from tests.hostile.harness import CANARY
+from tests.hostile.harness import CANARY, adt, edited
 from tests.unit.app.test_application import settings
 from tests.unit.endpoints.patient_peer import PATIENT, bundle, server
 
@@ -40,20 +42,61 @@ def test_a_value_is_taken_as_the_kind_that_is_said(command: Command) -> None:
     assert command("identity", "check", "732829320", "--as", "passport").code == 2
 
 
+async def receive(running: Application, *messages: bytes) -> None:
+    """Messages over MLLP, each committed before the next."""
+    host, _, port = running.receivers()[0].where.rpartition(":")
+    for message in messages:
+        assert len([each async for each in send_messages(host, int(port), [message], timeout=10)]) == 1
+
+
+def received(folder: Path, *messages: bytes) -> Path:
+    """A site that received these."""
+
+    async def run() -> None:
+        async with Application(settings(folder)) as running:
+            await receive(running, *messages)
+
+    asyncio.run(run())
+    (folder / "connector.yaml").write_text("site: clinique\nenvironment: test\ndata: data\n", encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A site that received a patient's document and then a merge."""
+    return received(tmp_path, document(1, "1"), merging("A40", IPP.replace("DEMO-0042", "OLD-1")))
 
-    async def receive() -> None:
+
+KNOWN = edited(adt("0"), ("JEANNE^JEANNE^", "DOMINIQUE^DOMINIQUE^"))
+OTHER_DAY = document(1, "1", changes=[("19790328", "19790329")])
+CORRECTED = edited(KNOWN, ("|0|T|", "|8|T|"), ("|19790328|", "|19790329|"))
+
+
+def test_a_parked_identity_is_judged_again_once_it_is_settled(command: Command, tmp_path: Path) -> None:
+    received(tmp_path, KNOWN, OTHER_DAY)
+    assert (command("--json", "journal", "judge", "2").data, command("journal", "judge", "2").code) == (
+        {"state": "parked"},
+        1,
+    )
+    received(tmp_path, CORRECTED)
+    judged = command("journal", "judge", "2")
+    assert (judged.code, judged.out.strip()) == (0, "message 2: translated")
+    assert command("journal", "judge", "99").code == 1
+
+
+def test_a_running_connector_judges_again_when_it_is_asked_by_its_own(tmp_path: Path) -> None:
+    async def run() -> list[tuple[int, object]]:
         async with Application(settings(tmp_path)) as running:
-            host, _, port = running.receivers()[0].where.rpartition(":")
-            for message in (document(1, "1"), merging("A40", IPP.replace("DEMO-0042", "OLD-1"))):
-                answers = [each async for each in send_messages(host, int(port), [message], timeout=10)]
-                assert len(answers) == 1
+            await receive(running, KNOWN, OTHER_DAY, CORRECTED)
+            transport = httpx.ASGITransport(build(running))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                asked = [
+                    await client.post(f"/api/messages/{number}/judge", headers=headers)
+                    for number, headers in ((2, {}), (99, {"X-Connector": "1"}), (2, {"X-Connector": "1"}))
+                ]
+        return [(answer.status_code, answer.json().get("state")) for answer in asked]
 
-    asyncio.run(receive())
-    (tmp_path / "connector.yaml").write_text("site: clinique\nenvironment: test\ndata: data\n", encoding="utf-8")
-    return tmp_path
+    assert asyncio.run(run()) == [(403, None), (404, None), (202, "translated")]
 
 
 def test_a_patient_is_found_and_shown_with_what_was_merged(command: Command, site: Path) -> None:
