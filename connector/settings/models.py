@@ -19,8 +19,8 @@ from connector.exchange.documents import Directives
 from connector.pipeline.journey import Policy
 from connector.settings.api import FhirApi
 from connector.settings.references import SecretReference
-from connector.settings.written import WrittenDocuments
 from connector.settings.tls import ClientTls
+from connector.settings.written import WrittenDocuments
 
 __all__ = [
     "DestinationSettings",
