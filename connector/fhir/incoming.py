@@ -15,7 +15,7 @@ from connector.fhir.validate import references, validate
 from connector.fhir.xml import load_xml
 from connector.issues import Issue, IssueCode, Outcome, Severity
 
-__all__ = ["attachments", "check_incoming", "is_xml", "parse", "read"]
+__all__ = ["attachments", "check_incoming", "is_binary", "is_xml", "parse", "read"]
 
 #: A JSON string, closed or not: it always matches from its quote, so that a text is passed once.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -26,6 +26,11 @@ _BOM = b"\xef\xbb\xbf"
 def is_xml(raw: bytes | memoryview) -> bool:
     """Whether the first character opens an element."""
     return bytes(raw[:256]).lstrip(_BOM + b" \t\r\n").startswith(b"<")
+
+
+def is_binary(raw: bytes) -> bool:
+    """Whether bytes of an XML or JSON type are a Binary resource, not a document of that type."""
+    return (b"http://hl7.org/fhir" in raw[:1000] and b"<Binary" in raw[:1000]) or b'"Binary"' in raw[:1000]
 
 
 def read(raw: bytes | memoryview, limits: Limits | None = None) -> Outcome[Resource]:

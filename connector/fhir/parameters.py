@@ -135,6 +135,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
     },
     "List": {
         **_SUBJECT,
+        "authorOrg": _to("extension[ihe-authorOrg].valueReference", "Organization"),
         "code": _token("code"),
         "date": _date("date"),
         "designationType": _token("extension[ihe-designationType].valueCodeableConcept"),

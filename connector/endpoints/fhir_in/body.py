@@ -36,7 +36,10 @@ def media_of(request: Request) -> str:
 
 
 async def whole(request: Request, limit: int, timeout: float) -> bytes:
-    """Every byte. Raises RefusedError: 413 beyond the limit (whatever the announced length says), 415 compressed, 408 too slow."""
+    """Every byte, however often it is asked. Raises RefusedError: 413 beyond the limit (whatever the announced length says), 415 compressed, 408 too slow."""
+    known: bytes | None = getattr(request.state, "raw", None)
+    if known is not None:
+        return known
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise refuse(415, IssueCode.FHIR_BODY, expected="Content-Encoding: identity")
     length = request.headers.get("content-length", "0")
@@ -57,7 +60,9 @@ async def whole(request: Request, limit: int, timeout: float) -> bytes:
         raise RefusedError(408, *slow.issues, headers={"Connection": "close"}) from error
     except ClientDisconnect as error:
         raise refuse(400, IssueCode.FHIR_BODY, expected="whole") from error
-    return b"".join(parts)
+    request.state.raw = b"".join(parts)
+    raw: bytes = request.state.raw
+    return raw
 
 
 async def form_of(request: Request, timeout: float) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ from starlette.responses import Response
 
 from connector.endpoints.fhir_in.answers import (
     FORMATS,
+    JSON,
+    XML,
     RefusedError,
     answer,
     outcome,
@@ -32,6 +34,7 @@ from connector.endpoints.fhir_in.site import Site
 from connector.endpoints.fhir_in.submission import Action, Submission, matched
 from connector.fhir.capability import PATCHED
 from connector.fhir.codec import Resource, dump
+from connector.fhir.incoming import is_binary
 from connector.fhir.outcome import to_outcome
 from connector.fhir.patching import patched
 from connector.fhir.requests import Request, is_identified, requests
@@ -103,12 +106,13 @@ async def _patched(site: Site, kind: str, identity: str, query: str) -> Mapping[
 
 
 async def _posted(site: Site, request: HttpRequest, kind: str) -> tuple[Resource, bytes]:
-    """The resource, checked; any content at all for a Binary (R4 §2.14.1)."""
+    """The resource, checked; any content at all for a Binary (R4 §2.14.1): XML that is no FHIR Binary is a document."""
     same_origin(request)
     media = media_of(request)
-    if kind == "Binary" and media and media not in FORMATS:
+    if kind == "Binary" and media and media not in (JSON, XML):
         raw = await whole(request, site.settings.body_limit, site.settings.body_timeout)
-        return {"resourceType": "Binary", "contentType": media, "data": raw}, raw
+        if not (media in FORMATS and is_binary(raw)):
+            return {"resourceType": "Binary", "contentType": media, "data": raw}, raw
     resource, raw = await resource_of(request, site.settings)
     if resource["resourceType"] != kind:
         raise refuse(422, IssueCode.FHIR_INVALID, "resourceType", expected=kind)

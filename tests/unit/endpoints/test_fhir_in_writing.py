@@ -10,12 +10,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from connector.endpoints import Endpoint
+from connector.endpoints.fhir_out.sender import FhirOut, FhirOutSettings
+from connector.engine.clock import SystemClock
 from connector.fhir.codec import dump
 from connector.fhir.patching import ARCHIVED
 from connector.fhir.validate import validate
 from connector.fhir.xml import dump_xml
+from connector.issues import Outcome
+from connector.ports import Claimed
+from connector.web.app import build
 from tests.fhir_kit import INS, Api, api, document, patient, submission
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +98,20 @@ async def test_a_binary_is_posted_as_it_is_and_read_as_it_was(running: Api) -> N
     read = await running.http.get(f"/fhir/Binary/{made.json()['id']}")
     assert (read.content, read.headers["content-type"]) == (b"%PDF-1.7", "application/pdf")
     assert base64.b64decode(made.json()["data"]) == b"%PDF-1.7"
+
+
+async def test_a_binary_of_an_xml_type_is_a_document_unless_it_is_a_binary_resource(running: Api) -> None:
+    cda = b'<ClinicalDocument xmlns="urn:hl7-org:v3"/>'
+    made = await running.http.put("/fhir/Binary/cda", content=cda, headers={"Content-Type": "text/xml"})
+    assert made.status_code == 201
+    assert (await running.http.get("/fhir/Binary/cda")).content == cda
+    resource = {"resourceType": "Binary", "contentType": "text/plain", "data": base64.b64encode(b"x").decode()}
+    as_json = await running.http.post("/fhir/Binary", json=resource)
+    as_xml = await running.http.post(
+        "/fhir/Binary", content=dump_xml(resource), headers={"Content-Type": "application/xml"}
+    )
+    for made in (as_json, as_xml):
+        assert (await running.http.get(f"/fhir/Binary/{made.json()['id']}")).content == b"x"
 
 
 async def test_a_client_may_choose_the_id_and_what_it_wants_back(running: Api) -> None:
@@ -485,3 +506,43 @@ async def test_each_mode_as_we_write_it_is_taken_back_whole(running: Api, root: 
     assert [each["response"]["status"] for each in again.json()["entry"]] == ["200 OK"] * len(entries)
     (message,) = await running.messages()
     assert message["state"] == "translated"
+
+
+async def test_an_unknown_parameter_is_left_out_and_told_for_who_prefers_leniency(running: Api) -> None:
+    await post(running, "/Patient", patient())
+    strict = await running.http.get("/fhir/Patient?colour=red")
+    lenient = await running.http.get("/fhir/Patient?colour=red&family=pat", headers={"Prefer": "handling=lenient"})
+    assert (strict.status_code, lenient.status_code) == (400, 200)
+    assert [each["search"]["mode"] for each in lenient.json()["entry"]] == ["match", "outcome"]
+    assert validate(lenient.json()) == []
+    part = (await running.http.get("/fhir/Patient?_elements=gender")).json()["entry"][0]["resource"]
+    assert set(part) == {"resourceType", "id", "meta", "gender"}
+    assert part["meta"]["tag"][0]["code"] == "SUBSETTED"
+
+
+@pytest.mark.parametrize("limit", [0, 1_000_000])
+async def test_another_connector_delivers_here(running: Api, root: Path, limit: int) -> None:
+    """Our own FHIR destination against our own API: large documents apart or in the transaction."""
+    sent: list[dict[str, Any]] = []
+
+    def tree(_: Claimed, __: str) -> Outcome[Any]:
+        return Outcome(sent[-1])
+
+    transport = httpx.ASGITransport(app=build(running.application))
+    endpoint = Endpoint(name="next", clock=SystemClock(), tree=tree)
+    settings = FhirOutSettings(url="http://127.0.0.1/fhir", binary_limit=limit)
+    sender = FhirOut(settings, endpoint, transport)
+
+    async def before() -> None:
+        """Nothing to stamp."""
+
+    for case in ("mdm-t02-complete-header", "oru-two-documents"):
+        sent.append(json.loads((root / "tests" / "golden" / "journeys" / case / "out.bundle.json").read_bytes()))
+        claimed = Claimed(delivery_id=1, message_id=1, destination="next", key="k", attempts=0, resent=False, control_id="1", type="MDM^T02", raw=b"", exchange=None)  # fmt: skip
+        receipt = await sender.deliver(claimed, before)
+        assert receipt.reference.startswith("http://127.0.0.1/fhir/DocumentReference/")
+        name = receipt.reference.splitlines()[0].removeprefix("http://127.0.0.1")
+        kept = (await running.http.get(name)).json()
+        assert (await running.http.get(f"/fhir/{kept['content'][0]['attachment']['url']}")).content
+    await sender.close()
+    assert [each["state"] for each in await running.messages()] == ["translated"] * 2
