@@ -78,7 +78,13 @@ class Translator:
     # --- reading -------------------------------------------------------------------------------------------------------
 
     def read(
-        self, raw: bytes, format_name: str, context: Context, *, options: ParseOptions | None = None, rules: bool = True,
+        self,
+        raw: bytes,
+        format_name: str,
+        context: Context,
+        *,
+        options: ParseOptions | None = None,
+        rules: bool = True,
         tree: Outcome[Any] | None = None,
     ) -> Reading:
         """Bytes → Exchange, with the business rules when `rules`. `tree`: what they were parsed to already. Never raises for what they hold."""
@@ -87,7 +93,9 @@ class Translator:
             return self._judged(Reading(exchange=parsed.value, issues=parsed.issues, format="exchange"), context, rules)
         form = FORMATS[format_name]
         if tree is None:
-            known: Outcome[Any] = parse_hl7(raw, options=options) if options and format_name == "hl7" else form.parse(raw)
+            known: Outcome[Any] = (
+                parse_hl7(raw, options=options) if options and format_name == "hl7" else form.parse(raw)
+            )
             tree = known
         if tree.value is None:
             return Reading(issues=tree.issues, format=format_name)
@@ -296,8 +304,12 @@ class Translator:
     def _as_cda(self, exchange: Exchange, number: int, run: Run) -> Document:
         document = exchange.documents[number]
         content = document.content
-        if content is None or content.data is None or is_cda(content):
+        if content is None or content.data is None:
             return document
+        if is_cda(content):  # OBX-5.3 says what it is
+            return (
+                document if content.media_type else replace(document, content=replace(content, media_type="text/xml"))
+            )
         written = write_document(exchange, run, self.mappings, position=number)
         run.issues += written.issues
         if written.value is None:

@@ -6,20 +6,31 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from msgspec.structs import replace
 
+from connector.exchange.documents import Content, Document
 from connector.exchange.identifiers import is_oid
 from connector.exchange.model import Exchange
-from connector.exchange.people import HumanName, Identifier, Organization
+from connector.exchange.moments import Moment
+from connector.exchange.people import Concept, HumanName, Identifier, Organization, Patient
 from connector.exchange.teleexpertise import Step
 from connector.issues import Severity
 from connector.mapping.leaves import value_leaves
 from connector.pipeline.messages import STATUS
+from connector.pipeline.synthesis import plain
 from tests.golden.journeys_kit import ROOT, context, translator
-from tests.property.exchanges import exchanges, without
+from tests.property.exchanges import USERS, exchanges, without
 
-BOUNDED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],
+)
+
+TYPE = Concept(code="11488-4", system="2.16.840.1.113883.6.1", display="Consultation")
+BODY = Content(media_type="application/pdf", data=b"%PDF-1.4")
 
 
 def losses(case: str) -> list[str]:
@@ -79,3 +90,36 @@ def test_the_state_of_a_teleexpertise_reads_back_the_same(case: str, asked: dict
         assert left == right
 
     holds()
+
+
+def test_a_mail_reads_back_the_same_from_the_volet_lps() -> None:
+    """All that stands around the document; the document's own header is the CDA's law."""
+
+    @BOUNDED
+    @given(exchanges("mail"), USERS)
+    def holds(made: Exchange, patient: Patient) -> None:
+        document = Document(id="1.2.250.1.999.5", type=TYPE, created=Moment("2026-01-01T10:00:00+01:00"), content=BODY)
+        mails = tuple(replace(each, sender=made.sender, recipients=made.recipients) for each in made.messages)
+        named = spelled(replace(made, patient=patient, messages=mails, documents=(document,), intent="submit"))
+        written = translator().write(named, "hl7", context(), part="1")
+        assert written.value is not None
+        back = translator().read(written.value, "hl7", context(), rules=False).exchange
+        assert back is not None
+        # OBR-4 repeats the document's type; the INS gets the authority of the national annex.
+        around = ["documents", "encounter", "directives", "orders", "messages[].documents", "messages[].format"]
+        lost = [*losses("mail.lps"), "origin", "patient.identifiers[].authority", *around]
+        left, right = (
+            dict(value_leaves(without(replace(each, documents=(), encounter=None, envelope=None), lost)))
+            for each in (back, plain_text(named))
+        )
+        assert left == right
+
+    holds()
+
+
+def plain_text(made: Exchange) -> Exchange:
+    """A rich text is said without its marks, and the first message is the document's."""
+    texts = tuple(
+        replace(each, text=plain(each.text)) if each.format == "html" and each.text else each for each in made.messages
+    )
+    return replace(made, messages=texts[:1])
