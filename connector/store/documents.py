@@ -33,7 +33,9 @@ class SqlDocuments:
 
     def __init__(self, journal: SqlJournal) -> None:
         self._journal = journal
-        self._engine = journal.database.engine
+        # Each read is one statement or two that need not agree: no transaction is begun and ended around them.
+        engine = journal.database.engine
+        self._engine = engine if journal.database.lite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._listeners: set[asyncio.Queue[str]] = set()
         writing = Writing(journal.database.dialect, journal.recording)
         # Its lock is taken before those of messages: everywhere in the same order.

@@ -19,7 +19,7 @@ from tests.bench.peers import PEERS, python_of
 from tests.bench.rows import ROWS, Measured, Row, Site
 from tests.bench.running import HERE, ROOT
 
-DETAILED = ("hl7", "cda", "store")
+DETAILED = ("hl7", "cda", "store", "search")
 
 
 def main() -> int:

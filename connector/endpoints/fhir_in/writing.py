@@ -124,12 +124,12 @@ async def _posted(site: Site, request: HttpRequest, kind: str) -> tuple[Resource
 async def _single(site: Site, request: HttpRequest, asked: Request, raw: bytes, *, quiet: bool = False) -> Response:
     submission, message = await submitted(site, request, [asked], raw, quiet=quiet)
     (action,) = submission.actions
-    found = await _now(site, action)
+    wanted = preferences(request).get("return", "representation")
+    found = await _now(site, action, whole=wanted == "representation")
     headers = {**version_headers(found), **_journal(message)}
     if asked.method == "POST" or action.created:
         headers["Location"] = f"{site.base_of(request)}/{action.name}/_history/{found['meta']['versionId']}"
     status = 201 if action.created else 200
-    wanted = preferences(request).get("return", "representation")
     if wanted == "minimal":
         return Response(status_code=status, headers=headers)
     if wanted == "operationoutcome":
@@ -142,8 +142,8 @@ def _journal(message: int | None) -> dict[str, str]:
     return {"X-Connector-Message": str(message)} if message is not None else {}
 
 
-async def _now(site: Site, action: Action) -> Mapping[str, Any]:
-    """What is there now under the name; as it was created, for a request that came before."""
+async def _now(site: Site, action: Action, *, whole: bool) -> Mapping[str, Any]:
+    """What is there now under the name (a Binary with its bytes if `whole`); as it was created, for a request that came before."""
     kind, _, identity = action.name.partition("/")
     if action.repeated:
         found = (await site.documents.versions(kind, identity))[-1]
@@ -152,7 +152,7 @@ async def _now(site: Site, action: Action) -> Mapping[str, Any]:
         if got is None:
             raise LookupError(kind)
         found = got
-    return await with_data(site.documents, found) if kind == "Binary" else found
+    return await with_data(site.documents, found) if whole and kind == "Binary" else found
 
 
 async def submitted(
@@ -249,7 +249,8 @@ async def _batch(site: Site, request: HttpRequest, asked: Sequence[Request]) -> 
 
 
 async def _done(site: Site, request: HttpRequest, action: Action) -> Resource:
-    found = await _now(site, action)
+    representation = preferences(request).get("return") == "representation"
+    found = await _now(site, action, whole=representation)
     version = found["meta"]["versionId"]
     response = {
         "status": "201 Created" if action.created else "200 OK",
@@ -257,7 +258,7 @@ async def _done(site: Site, request: HttpRequest, action: Action) -> Resource:
         "etag": f'W/"{version}"',
         "lastModified": found["meta"]["lastUpdated"],
     }
-    if preferences(request).get("return") == "representation":
+    if representation:
         return {"resource": found, "response": response}
     return {"response": response}
 
