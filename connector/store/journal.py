@@ -31,7 +31,7 @@ from connector.store.lanes import Lanes, Settled, Waiting
 from connector.store.listening import Bell, Listener
 from connector.store.migrations import migrate
 from connector.store.notes import Notes
-from connector.store.ownership import AdvisoryBuckets, OneProcess, boot_seconds, guard_session
+from connector.store.ownership import AdvisoryBuckets, OneProcess, Watch, boot_seconds, guard_session
 from connector.store.patient_search import Patients
 from connector.store.preparing import Prepared, identity_of, prepare
 from connector.store.reading import Reading
@@ -301,13 +301,18 @@ class SqlJournal:
             both = Writer("write", self.database.writing, {**ingest, **owner}, began="BEGIN IMMEDIATE", lost=self._lost)
             return both, both
         return (
-            Writer("ingest", self.database.writing, ingest),
+            Writer(
+                "ingest",
+                self.database.writing,
+                ingest,
+                opened=partial(guard_session, what="ingest", freeze=self._freeze, beats=False),
+            ),
             Writer(
                 "owner",
                 self.database.writing,
                 owner,
                 pulse=min(2.0, self._freeze / 4),
-                opened=partial(guard_session, freeze=self._freeze),
+                opened=partial(guard_session, what="owner", freeze=self._freeze),
                 answered=partial(setattr, self, "_seen"),
                 now=boot_seconds,
                 lost=self._lost,
@@ -324,12 +329,20 @@ class SqlJournal:
         try:
             migrate(self.database)
             reindex(self.database)
+            if self._ingest is not self._owner:
+                # First of all: what comes next may wait for the locks of a node that froze.
+                self._listener = Listener(
+                    self.database.writing,
+                    self._bell.ring,
+                    opened=partial(guard_session, what="listener", freeze=self._freeze),
+                    look=Watch().look,
+                    pulse=min(1.0, self._freeze / 4),
+                )
+                self._listener.start()
             self._acts.recover(self.database)
             self._owner.start()
             if self._ingest is not self._owner:
                 self._ingest.start()
-                self._listener = Listener(self.database.writing, self._bell.ring)
-                self._listener.start()
         except BaseException:
             self._shut()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,11 +42,24 @@ class Bell:
 
 
 class Listener:
-    """One connection in one thread that hears `connector_work`; it reconnects by itself, and wakes everybody after a gap."""
+    """One connection in one thread that hears `connector_work`; it reconnects by itself, and wakes everybody after a gap.
 
-    def __init__(self, connect: Callable[[], Any], heard: Callable[[Sequence[str] | None], None]) -> None:
+    `opened` prepares each connection; `look` is done on it, `pulse` seconds apart: the others may be waiting for a lock."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        heard: Callable[[Sequence[str] | None], None],
+        *,
+        opened: Callable[[Any], None],
+        look: Callable[[Any], None],
+        pulse: float,
+    ) -> None:
         self._connect = connect
         self._heard = heard
+        self._opened = opened
+        self._look = look
+        self._pulse = pulse
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-listen", daemon=True)
 
@@ -68,10 +82,15 @@ class Listener:
 
     def _listen(self) -> None:
         with self._connect() as connection:
+            self._opened(connection)
             connection.execute("LISTEN connector_work")
             self._heard(None)  # what was told while nobody listened
+            looked = 0.0
             while not self._stop.is_set():
                 # One at a time: the driver gives back the whole batch that came with it, and waits for no second one.
                 names = {notice.payload for notice in connection.notifies(timeout=_TURN, stop_after=1)}
                 if names:
                     self._heard(sorted(names))
+                if time.monotonic() - looked >= self._pulse:
+                    self._look(connection)
+                    looked = time.monotonic()

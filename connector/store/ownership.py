@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,9 +14,11 @@ from sqlalchemy.engine import Dialect
 from connector.store.statements import Cursor, Statement
 from connector.store.tables import lane
 
-__all__ = ["AdvisoryBuckets", "OneProcess", "boot_seconds", "guard_session"]
+__all__ = ["AdvisoryBuckets", "OneProcess", "Watch", "boot_seconds", "guard_session"]
 
 _LANE_LOCKS = 7102
+
+log = logging.getLogger(__name__)
 
 Ready = tuple[int, str, int, int]
 
@@ -27,10 +30,46 @@ def boot_seconds() -> float:
     return time.monotonic()
 
 
-def guard_session(connection: Any, freeze: float) -> None:
-    """PostgreSQL ends the session of a node that froze, and so frees its lanes: no heartbeat rows, no election."""
-    for setting in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
-        connection.execute(f"SET {setting} = '{int(freeze * 1000)}ms'")
+def guard_session(connection: Any, what: str, freeze: float, *, beats: bool = True) -> None:
+    """PostgreSQL ends the session of a node that froze, and so frees its lanes: no heartbeat rows, no election.
+
+    `beats`: the session says something also when it has nothing to do. The name tells `Watch` of every node when it is dead.
+    """
+    limit = int(freeze * 1000)
+    connection.execute(f"SET application_name = 'connector {what} {limit} ms'")
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{limit}ms'")
+    if beats:
+        connection.execute(f"SET idle_session_timeout = '{limit}ms'")
+
+
+class Watch:
+    """Ends the sessions, of any node, that fell silent inside a transaction where PostgreSQL's own timer does not run.
+
+    That timer starts with the answer to a Sync and stops with the next message, whatever it is: it does not run while a batch has
+    arrived in part, nor after the Flush with which the driver ends a batch. A node that froze there would keep its locks for ever.
+    """
+
+    def __init__(self, clock: Callable[[], float] = boot_seconds) -> None:
+        self._clock = clock
+        self._silent: dict[tuple[int, Any], float] = {}
+
+    def look(self, connection: Any) -> None:
+        """Note who waits for its client, and end whom two looks, `freeze` seconds apart, find with no word between (our clock, not the server's)."""
+        now = self._clock()
+        found = connection.execute(_SILENT).fetchall()
+        self._silent = {(pid, since): self._silent.get((pid, since), now) for pid, since, _ in found}
+        for pid, since, limit in found:
+            if now - self._silent[pid, since] >= limit / 1000:
+                log.warning("journal: a session that was silent inside a transaction for %d ms is ended", limit)
+                connection.execute(_END, {"pid": pid, "since": since})
+
+
+_SILENT = """
+SELECT pid, state_change, substring(application_name from '^connector [a-z]+ ([0-9]+) ms$')::int FROM pg_stat_activity
+WHERE datname = current_database() AND xact_start IS NOT NULL AND wait_event IN ('ClientRead', 'ClientWrite')
+  AND application_name ~ '^connector [a-z]+ [0-9]+ ms$'"""
+# Asked again in the same breath: one that woke meanwhile is left alone.
+_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %(pid)s AND state_change = %(since)s"
 
 
 def _ready(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:

@@ -6,12 +6,16 @@ import asyncio
 import signal
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from connector.ports import Receipt
+from connector.store.ownership import Watch, guard_session
 from connector.store.preparing import bucket_of
 from tests.journal_kit import PostgresServer, entry_of, eventually, opened, postgres, postgres_server
 from tests.journey.ledger import IN_FLIGHT, count, delivered, ended, spawn
@@ -97,6 +101,84 @@ def test_a_bucket_stays_locked_when_one_of_its_lanes_sleeps_while_another_is_cla
                 assert await other.claim("dpi", 1) == []
 
     asyncio.run(case())
+
+
+def _between_two_statements(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("SELECT 1")
+
+
+def _after_a_batch(connection: psycopg.Connection[Any]) -> None:
+    """The driver ends it with Sync and Flush, and the Flush stops PostgreSQL's timer."""
+    connection.cursor().executemany("INSERT INTO meta VALUES (%s, '')", [("a",), ("b",)])
+
+
+def _amid_a_batch(connection: psycopg.Connection[Any]) -> None:
+    """Executed in part, no Sync yet: what a process does that is frozen between two writes to its socket."""
+    connection.pgconn.enter_pipeline_mode()
+    connection.pgconn.send_query_params(b"INSERT INTO meta VALUES ('a', '')", None)
+    connection.pgconn.send_flush_request()
+    while connection.pgconn.flush():
+        time.sleep(0.01)
+
+
+STOPS = [_between_two_statements, _after_a_batch, _amid_a_batch]
+
+
+@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("beats", [True, False], ids=["owner", "ingest"])
+def test_a_node_that_froze_inside_a_transaction_keeps_no_lock_wherever_it_stopped(
+    postgres: str, stop: Callable[[psycopg.Connection[Any]], None], beats: bool
+) -> None:
+    """The lock of a lane's row, for which the ingest of every other node would wait; and the lock of its bucket."""
+
+    async def case() -> None:
+        async with opened(postgres, freeze=1.0) as journal:
+            await journal.record(entry_of(0))
+            with closing(psycopg.connect(postgres, autocommit=True)) as frozen:
+                guard_session(frozen, "test", 1.0, beats=beats)
+                frozen.execute("BEGIN")
+                frozen.execute("SELECT pg_advisory_lock(7102, bucket) FROM lane")
+                frozen.execute("UPDATE lane SET version = version + 1")
+                stop(frozen)
+                await asyncio.wait_for(journal.record(entry_of(1)), 60)
+                while not await journal.claim("dpi", 1):
+                    await journal.wait_for_work("dpi", 1)
+
+    asyncio.run(asyncio.wait_for(case(), 60))
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_session_is_ended_when_it_was_silent_for_as_long_as_its_node_may_be(
+    postgres: str, stop: Callable[[psycopg.Connection[Any]], None]
+) -> None:
+    now = [0.0]
+    watch = Watch(lambda: now[0])
+    with (
+        closing(psycopg.connect(postgres, autocommit=True)) as watching,
+        closing(psycopg.connect(postgres, autocommit=True)) as silent,
+        closing(psycopg.connect(postgres, autocommit=True)) as spoken,
+        closing(psycopg.connect(postgres, autocommit=True)) as idle,
+        closing(psycopg.connect(postgres, autocommit=True)) as foreign,
+    ):
+        watching.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT, value TEXT)")
+        for connection in (silent, spoken, idle):
+            guard_session(connection, "test", 600.0)
+        for connection in (silent, spoken, foreign):
+            connection.execute("BEGIN")
+        stop(silent)
+        living = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid = "
+        process = silent.info.backend_pid
+        for now[0] in (0.0, 300.0, 599.0):
+            watch.look(watching)
+            spoken.execute("SELECT 1")
+            assert ask(postgres, f"{living}{process}") == 1
+        now[0] = 600.0
+        watch.look(watching)
+        assert eventually(lambda: ask(postgres, f"{living}{process}") == 0, 60)
+        now[0] = 1100.0
+        watch.look(watching)
+        for connection in (spoken, idle, foreign):
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_two_nodes_share_the_lanes_and_none_is_worked_on_twice(postgres: str) -> None:
