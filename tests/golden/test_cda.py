@@ -81,6 +81,8 @@ def test_the_header_is_written_back_and_reads_to_the_same(
     raw = (case / "in.cda.xml").read_bytes()
     read = read_document(raw, run, library)
     assert read.value is not None
+    if read.value.clinical.structured is not None:
+        pytest.skip("structured: its writer has a law of its own (tests/unit/cda/test_telemedicine.py)")
     found = body(read.value.clinical)
     exchange = as_exchange(read.value)
     with_body = msgspec.structs.replace(exchange.documents[0], body=found.value)

@@ -107,6 +107,17 @@ def test_the_request_says_who_asks_whom_for_what() -> None:
     )
 
 
+def test_the_request_is_written_as_the_golden_case(request: pytest.FixtureRequest) -> None:
+    exchange = example()
+    assert exchange.teleexpertise is not None
+    steps = exchange.teleexpertise.steps[:1]
+    raw = written(replace(exchange, teleexpertise=replace(exchange.teleexpertise, steps=steps, opinion=None)))
+    golden = ROOT / "tests" / "golden" / "cda" / "tlm-da" / "in.cda.xml"
+    if request.config.getoption("--update-golden"):
+        golden.write_bytes(raw)
+    assert golden.read_bytes() == raw
+
+
 def test_a_large_document_is_attached_whole() -> None:
     exchange = example()
     large = b"%PDF-1.4\n" + bytes(range(256)) * 400
