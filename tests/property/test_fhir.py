@@ -65,18 +65,31 @@ def test_what_is_written_is_valid_and_reads_back_the_same(exchange: Exchange) ->
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_exchange_of_each_mode_reads_back_the_same(mode: str) -> None:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(exchanges(mode))
     def holds(exchange: Exchange) -> None:
         using = run()
         made = write(exchange, using)
         assert check_bundle(made) == []
         assert [each for each in using.issues if each.severity > Severity.WARNING] == []
-        using = run()
-        assert normal(read(over_the_wire(made), using)) == exchange
+        wire, using = over_the_wire(made), run()
+        assert normal(read(wire, using)) == exchange
         assert using.issues == []
+        assert load_xml(dump_xml(wire)).value == wire
+        filed = relative(detached(made, -1)[0])
+        assert not [each for each in references(filed) if each.startswith("urn:uuid:")]
+        assert [row for each in filed for row in index(each)]
 
     holds()
+
+
+def references(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [found for each in node for found in references(each)]
+    if isinstance(node, dict):
+        own = [node["reference"]] if isinstance(node.get("reference"), str) else []
+        return own + [found for each in node.values() for found in references(each)]
+    return []
 
 
 @QUICK
