@@ -16,12 +16,12 @@ from connector.exchange.identity import qualified
 from connector.exchange.model import Context, Exchange
 from connector.issues import Issue, IssueCode, Severity
 
-__all__ = ["BOXES", "as_shared", "box_refusals", "sharing_possible", "ticked"]
+__all__ = ["BOXES", "RECORDS", "as_shared", "box_refusals", "sharing_possible", "ticked"]
 
 #: The boxes, by their field of `Sharing`.
 BOXES = tuple(field.name for field in fields(Sharing))
 #: Those whose documents leave the sender's own house.
-_RECORDS = ("regional_record", "ma_sante_connectee")
+RECORDS = ("regional_record", "ma_sante_connectee")
 
 
 def ticked(exchange: Exchange) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def ticked(exchange: Exchange) -> tuple[str, ...]:
 
 def box_refusals(exchange: Exchange, box: str) -> Iterator[Issue]:
     """Why the documents may not go where the box says (ERROR); nothing for one's own software."""
-    if box not in _RECORDS:
+    if box not in RECORDS:
         return
     place = f"sharing.{box}"
     if not qualified(exchange.patient):
@@ -54,12 +54,14 @@ def sharing_possible(exchange: Exchange, _context: Context, _facts: Facts) -> It
             yield replace(issue, severity=Severity.WARNING)
 
 
-def as_shared(exchange: Exchange) -> Exchange:
-    """What goes to a shared record: the documents with their patient and author, hidden from the patient unless *Ma Santé Connectée* is ticked."""
+def as_shared(exchange: Exchange, *, visible: bool) -> Exchange:
+    """What goes to a shared record: the documents with their patient and author, hidden from the patient unless `visible` to him.
+
+    What the directives say of his view stands: they are more precise than a box.
+    """
     directives = exchange.directives or Directives()
     if directives.hidden_from_patient is None:
-        hidden = not (exchange.sharing is not None and exchange.sharing.ma_sante_connectee)
-        directives = replace(directives, hidden_from_patient=hidden)
+        directives = replace(directives, hidden_from_patient=not visible)
     return replace(
         exchange, mode="document", directives=directives, sharing=None, subject=None, thread=None, messages=(),
         teleexpertise=None, channel=None,

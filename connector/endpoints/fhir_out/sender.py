@@ -7,18 +7,22 @@ configured server is ever contacted, whatever the resources point at.
 from __future__ import annotations
 
 import ipaddress
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import orjson
+from msgspec.structs import replace
 from pydantic import Field, model_validator
 
 from connector.endpoints import Endpoint, EndpointKind, EndpointSettings
 from connector.endpoints.fhir_out.local import LocalFiling
 from connector.endpoints.tls import ClientTls, client_context
+from connector.exchange.sharing import RECORDS, as_shared, box_refusals, ticked
 from connector.fhir.codec import Resource, dump
 from connector.fhir.outcome import from_outcome
+from connector.fhir.submission import submission
 from connector.fhir.transaction import Blob, deleting, detached, identifiers, relative, replaced, superseded, with_entry
 from connector.fhir.validate import check_bundle
 from connector.issues import Issue, IssueCode, Severity, worst
@@ -59,9 +63,9 @@ class FhirOutSettings(EndpointSettings):
         default=None, description="`local`: file in the connector's own store, which its FHIR address answers from."
     )
     url: str | None = Field(default=None, description="Base address of a FHIR R4 server, e.g. https://fhir.example/r4.")
-    mode: Literal["transaction", "puts"] = Field(
+    mode: Literal["transaction", "puts", "submission"] = Field(
         default="transaction",
-        description="`transaction`: all or none in one request; `puts`: one PUT a resource, for servers without transactions.",
+        description="`transaction`: all or none in one request; `puts`: one PUT a resource, for servers without transactions; `submission`: documents alone, as IHE MHD ITI-65 (PDSm), for a shared record: only what may be shared leaves, hidden from the patient unless *Ma Santé Connectée* is ticked.",
     )
     token: SecretReference | None = Field(
         default=None,
@@ -97,6 +101,8 @@ class FhirOutSettings(EndpointSettings):
             or parts.fragment
         ):
             raise ValueError("`url` is an http or https address without user, query or fragment")
+        if self.store is not None and self.mode != "transaction":
+            raise ValueError("`mode` is for a server: the connector's own store takes transactions")
         if parts.scheme == "http" and not self.insecure and not _loopback(parts.hostname):
             raise ValueError("`url` is in clear: use https, or say why in `insecure`")
         return self
@@ -125,7 +131,7 @@ class FhirOut:
 
     async def deliver(self, claimed: Claimed, before_send: Callable[[], Awaitable[None]]) -> Receipt:
         """Deliver the resources of one message. Raises DeliveryFailed: NEVER (parked) when they are not FHIR or are refused."""
-        bundle, issues = self._bundle(claimed)
+        bundle, issues = self._submission(claimed) if self.settings.mode == "submission" else self._bundle(claimed)
         if self.settings.store:
             return await self._file(bundle, issues, before_send)
         return await self._send(bundle, issues, before_send)
@@ -154,6 +160,24 @@ class FhirOut:
             raise DeliveryFailed(Retry.NEVER, issue, park=True)
         return bundle, issues
 
+    def _submission(self, claimed: Claimed) -> tuple[Resource, tuple[Issue, ...]]:
+        """The documents as ITI-65. Raises DeliveryFailed NEVER (rejected) naming the rule when they may not be shared."""
+        exchange = claimed.exchange
+        told: list[Issue] = []
+        if exchange is not None:
+            asked = [box for box in ticked(exchange) if box in RECORDS] or ["regional_record"]
+            refusals = {box: list(box_refusals(exchange, box)) for box in asked}
+            served = [box for box in asked if not refusals[box]]
+            told = [replace(each, severity=Severity.WARNING) for box in asked for each in refusals[box]]
+            if not served:
+                raise DeliveryFailed(Retry.NEVER, refusals[asked[0]][0])
+            claimed = replace(claimed, exchange=as_shared(exchange, visible="ma_sante_connectee" in served))
+        bundle, issues = self._bundle(claimed)
+        made = submission(bundle)
+        if made is None:
+            raise DeliveryFailed(Retry.NEVER, _issue(IssueCode.SENDER_MISSING, what="MHD ITI-65"), park=True)
+        return made, (*issues, *told)
+
     # --- the connector's own store
 
     async def _file(
@@ -173,8 +197,9 @@ class FhirOut:
     async def _send(
         self, bundle: Resource, issues: tuple[Issue, ...], before_send: Callable[[], Awaitable[None]]
     ) -> Receipt:
-        bundle, blobs = detached(bundle, self.settings.binary_limit)
-        if self.settings.supersede:
+        whole = self.settings.mode == "submission"
+        bundle, blobs = detached(bundle, sys.maxsize if whole else self.settings.binary_limit)
+        if self.settings.supersede and not whole:  # ITI-65: the server itself supersedes what `relatesTo` replaces
             bundle, found = await self._superseding(bundle)
             issues = (*issues, *found)
         await before_send()
@@ -185,7 +210,7 @@ class FhirOut:
         body = dump(bundle)
         response = await self._request("POST", "", body, MEDIA)
         return Receipt(
-            reference=_names(bundle, self.settings.url),
+            reference=_placed(response) if whole else _names(bundle, self.settings.url),
             sent=body,
             answer=response.content,
             issues=(*issues, *_told(response)),
@@ -303,6 +328,14 @@ def _told(response: httpx.Response) -> tuple[Issue, ...]:
     if isinstance(answer, dict) and answer.get("resourceType") in ("Bundle", "OperationOutcome"):
         return ()
     return (_issue(IssueCode.ANSWER_UNREADABLE, Severity.WARNING),)
+
+
+def _placed(response: httpx.Response) -> str:
+    """Where the server put the documents of a submission, one a line, as it says itself."""
+    answer = _json(response.content)
+    entries = answer.get("entry", ()) if isinstance(answer, dict) else ()
+    told = [str(each.get("response", {}).get("location", "")) for each in entries if isinstance(each, dict)]
+    return "\n".join(place for place in told if "DocumentReference/" in place)
 
 
 def _names(bundle: Resource, base: str | None = None) -> str:

@@ -65,21 +65,22 @@ def test_a_box_that_is_not_ticked_refuses_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sharing", "directives", "hidden"),
+    ("visible", "directives", "hidden"),
     [
-        (Sharing(regional_record=True), None, True),
-        (Sharing(regional_record=True, ma_sante_connectee=True), None, False),
-        (Sharing(ma_sante_connectee=True), Directives(hidden_from_professionals=True), False),
-        (Sharing(regional_record=True), Directives(hidden_from_patient=False), False),
-        (None, None, True),
+        (False, None, True),
+        (True, None, False),
+        (True, Directives(hidden_from_professionals=True), False),
+        (False, Directives(hidden_from_patient=False), False),
+        (True, Directives(hidden_from_patient=True), True),
     ],
 )
-def test_what_is_shared_is_visible_to_the_patient_when_his_box_is_ticked(
-    sharing: Sharing | None, directives: Directives | None, hidden: bool
+def test_what_is_shared_is_hidden_from_the_patient_unless_his_box_is_served(
+    visible: bool, directives: Directives | None, hidden: bool
 ) -> None:
-    made = as_shared(
-        Exchange(mode="teleexpertise", subject="x", sharing=sharing, directives=directives, documents=(Document(),))
+    given = Exchange(
+        mode="teleexpertise", subject="x", sharing=Sharing(), directives=directives, documents=(Document(),)
     )
+    made = as_shared(given, visible=visible)
     assert made.directives is not None
     assert made.directives.hidden_from_patient is hidden
     assert (made.mode, made.subject, made.sharing, made.documents) == ("document", None, None, (Document(),))
