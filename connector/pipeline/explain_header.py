@@ -16,7 +16,7 @@ from connector.mapping.explain import Decision, Origin, Trace, explain_read
 from connector.mapping.language import Run
 from connector.mapping.leaves import value_leaves
 from connector.pipeline.headers import COMPARED, of_header, overlaid
-from connector.pipeline.translate import as_request
+from connector.pipeline.messages import as_request
 
 __all__ = ["HeaderTrace", "explain_header", "joined", "with_request"]
 

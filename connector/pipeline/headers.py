@@ -17,12 +17,21 @@ from connector.exchange.documents import Content, Document
 from connector.exchange.facts import Facts
 from connector.exchange.model import Exchange
 from connector.exchange.moments import Moment, edges
-from connector.exchange.people import Concept, Party
+from connector.exchange.people import Concept, Party, Patient
 from connector.issues import Issue, IssueCode, Place, Severity
 from connector.mapping.catalogue import Library
 from connector.mapping.language import Run
 
-__all__ = ["COMPARED", "OF_THE_MESSAGE", "disagreements", "is_to_be_read", "of_header", "overlaid", "read_headers"]
+__all__ = [
+    "COMPARED",
+    "OF_THE_MESSAGE",
+    "disagreements",
+    "is_to_be_read",
+    "of_header",
+    "overlaid",
+    "patient_within",
+    "read_headers",
+]
 
 #: Fields of a Document that say what is done with it here, not what the document is: the message's word wins.
 OF_THE_MESSAGE = frozenset({"status", "source_application"})
@@ -58,6 +67,16 @@ def read_headers(
         header_patients=tuple(each.patient if each else None for each in headers),
     )
     return replace(exchange, documents=tuple(documents)), known
+
+
+def patient_within(exchange: Exchange, run: Run, library: Library) -> Patient | None:
+    """The patient whom the first CDA among the documents names: a secure mail has none of its own (IHE XDM carries him inside)."""
+    for document in exchange.documents:
+        if document.content is not None and document.content.data is not None and is_cda(document.content):
+            read = read_document(document.content.data, Run(run.context), library).value
+            if read is not None and read.patient is not None:
+                return read.patient
+    return None
 
 
 def _header(

@@ -26,7 +26,19 @@ from connector.mapping.language import Run
 from connector.pdf.pages import UnreadablePicture
 from connector.pipeline.synthesis import plain, synthesis
 
-__all__ = ["OPTIONS", "REPORT", "REQUEST", "STATUS", "TEXT", "WHOLE", "messages_of", "part_of", "target"]
+__all__ = [
+    "OPTIONS",
+    "REPORT",
+    "REQUEST",
+    "STATUS",
+    "TEXT",
+    "WHOLE",
+    "as_request",
+    "messages_of",
+    "part_of",
+    "stage_of",
+    "target",
+]
 
 #: What a destination may ask for; the first is the default.
 OPTIONS = {"documents": ("", "transmission", "lps"), "requests": ("teleexpertise", "referral", "none")}
@@ -185,6 +197,23 @@ def _directives(exchange: Exchange, mail: Message | None) -> Directives | None:
     )  # fmt: skip
     changes = {name: value for name in Directives.__struct_fields__ if (value := getattr(known, name)) is not None}
     return replace(said, **changes)
+
+
+# --- of a téléexpertise ------------------------------------------------------------------------------------------------
+
+
+def as_request(exchange: Exchange, said: Exchange) -> Exchange:
+    """A document's exchange as the téléexpertise that it asks for."""
+    return replace(
+        exchange, mode="teleexpertise", teleexpertise=said.teleexpertise, subject=exchange.subject or said.subject,
+        sender=exchange.sender or said.sender,
+    )  # fmt: skip
+
+
+def stage_of(exchange: Exchange) -> tuple[str, ...]:
+    """What tells the messages of one téléexpertise apart: each state has its own."""
+    asked = exchange.teleexpertise
+    return () if asked is None else (asked.id or exchange.id or "", asked.state, asked.requested or "")
 
 
 # --- the message's name -----------------------------------------------------------------------------------------------

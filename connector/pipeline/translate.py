@@ -32,12 +32,12 @@ from connector.mapping.language import Run
 from connector.monsisra.modes import rules_for
 from connector.pipeline.authors import with_specialties
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
-from connector.pipeline.headers import read_headers
-from connector.pipeline.messages import TEXT, messages_of, part_of
+from connector.pipeline.headers import patient_within, read_headers
+from connector.pipeline.messages import TEXT, as_request, messages_of, part_of, stage_of
 from connector.pipeline.places import MessagePlaces, document_observations
 from connector.terminology import Untranslated
 
-__all__ = ["Reading", "Translator", "as_request", "opened"]
+__all__ = ["Reading", "Translator", "opened"]
 
 #: Conditions of table 0357 for which a message is not read further: type, event, processing id, version.
 _OF_THE_HEADER = frozenset({"200", "201", "202", "203"})
@@ -99,6 +99,9 @@ class Translator:
             tree = known
         if tree.value is None:
             return Reading(issues=tree.issues, format=format_name)
+        if format_name == "fhir" and worst(tree.issues) >= Severity.ERROR:
+            # What breaks the standard has no shape that a mapping could rely on: it is refused as it stands.
+            return Reading(issues=tree.issues, claim=form.claim(tree.value), tree=tree.value, format=format_name)
         if format_name == "cda":
             return self._judged(self._read_cda(tree.value, tree.issues, context), context, rules)
         claim = form.claim(tree.value)
@@ -282,7 +285,7 @@ class Translator:
         if envelope.control_id is None:
             source = msgspec.json.encode(exchange.patient), *(document.id or "" for document in exchange.documents)
             identity = derived(
-                context, "control", *(str(part) for part in source), exchange.intent or "", *_stage(exchange)
+                context, "control", *(str(part) for part in source), exchange.intent or "", *stage_of(exchange)
             )
             envelope = replace(envelope, control_id=identity.replace("-", "")[:20])
             run.derived("envelope.control_id", (), _OUT)
@@ -298,6 +301,9 @@ class Translator:
         if envelope.processing is None:
             envelope = replace(envelope, processing="P" if context.environment == "production" else "T")
             run.derived("envelope.processing", (), _OUT)
+        if exchange.patient is None and (patient := patient_within(exchange, run, self.mappings)) is not None:
+            exchange = replace(exchange, patient=patient)
+            run.derived("patient", ("documents[1].content",), _OUT)
         documents = tuple(self._as_cda(exchange, number, run) for number in range(len(exchange.documents)))
         return replace(exchange, envelope=envelope, documents=documents)
 
@@ -341,20 +347,6 @@ class Translator:
 def _says_something(exchange: Exchange) -> bool:
     said = (exchange.patient, exchange.documents, exchange.encounter, exchange.envelope)
     return any((*said, exchange.messages, exchange.teleexpertise, exchange.reports))
-
-
-def as_request(exchange: Exchange, said: Exchange) -> Exchange:
-    """A document's exchange as the téléexpertise that it asks for."""
-    return replace(
-        exchange, mode="teleexpertise", teleexpertise=said.teleexpertise, subject=exchange.subject or said.subject,
-        sender=exchange.sender or said.sender,
-    )  # fmt: skip
-
-
-def _stage(exchange: Exchange) -> tuple[str, ...]:
-    """What tells the messages of one téléexpertise apart: each state has its own."""
-    asked = exchange.teleexpertise
-    return () if asked is None else (asked.id or exchange.id or "", asked.state, asked.requested or "")
 
 
 def _request_as_sent(exchange: Exchange) -> bool:

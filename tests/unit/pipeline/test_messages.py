@@ -149,6 +149,19 @@ def test_a_mail_about_nobody_has_no_place_in_the_volet() -> None:
     assert "MAP_REQUIRED" in {issue.code for issue in refusals(written.issues)}
 
 
+def test_a_mail_is_about_the_patient_of_its_cda() -> None:
+    exchange = replace(sample("mail"), patient=sample("document").patient)
+    cda = translator().write(exchange, "cda", context()).value
+    document = replace(exchange.documents[0], content=Content(media_type="text/xml", data=cda))
+    written = translator().write(replace(exchange, patient=None, documents=(document,)), "hl7", context())
+    assert refusals(written.issues) == []
+    back = translator().read(written.value or b"", "hl7", context())
+    assert back.accepted
+    assert back.exchange is not None
+    assert back.exchange.patient is not None
+    assert back.exchange.patient.identifiers[0].value == "152034315700216"
+
+
 def test_the_mail_around_a_document_comes_back() -> None:
     exchange = replace(sample("mail"), patient=sample("document").patient)
     written = translator().write(exchange, "hl7", context())
