@@ -16,7 +16,7 @@ from connector.cda.document import HEADER, complete, is_cda, read_clinical, read
 from connector.cda.telemedicine import MAPPING as REQUEST_MAPPING
 from connector.cda.telemedicine import is_request
 from connector.exchange.model import Context, Exchange
-from connector.issues import Issue, IssueCode, Outcome, Severity
+from connector.issues import Issue, IssueCode, Outcome, Severity, worst
 from connector.mapping.explain import Origin, Trace, compose, explain_read, explain_write
 from connector.mapping.language import Run
 from connector.mapping.leaves import value_leaves
@@ -81,7 +81,7 @@ def explain(
 def explain_reading(translator: Translator, raw: bytes, form: Format, context: Context) -> Outcome[Explained]:
     """Read bytes with every Exchange leaf explained, the headers of their CDA documents included."""
     parsed = form.parse(raw)
-    if parsed.value is None:
+    if parsed.value is None or (form.name == "fhir" and worst(parsed.issues) >= Severity.ERROR):
         return Outcome(None, parsed.issues)
     if form.name == "cda":
         return _read_cda(translator, parsed.value, parsed.issues, context)
