@@ -30,6 +30,7 @@ __all__ = [
     "PatientSearch",
     "Person",
     "Query",
+    "WithChoices",
     "directory",
     "in_domain_of",
     "patient_reader",
@@ -279,13 +280,37 @@ class InDomain:
         return None
 
 
+class WithChoices:
+    """A `Sender` to a shared record: what the patient chose about the DMP (ZFA) is the index's where the message says nothing of it, so
+    that an opposition told by the identity server holds for what others send."""
+
+    def __init__(self, sender: Sender, known: Patients) -> None:
+        self._sender = sender
+        self._known = known
+
+    async def deliver(self, claimed: Claimed, before_send: Callable[[], Awaitable[None]]) -> Receipt:
+        """Deliver with the patient's choices as they are known at this moment."""
+        exchange = claimed.exchange
+        if exchange is not None and exchange.patient is not None and exchange.patient.dmp is None:
+            known = await asyncio.to_thread(self._known.known, keys_of(exchange.patient))
+            if known is not None and known.dmp is not None:
+                claimed = replace(claimed, exchange=replace(exchange, patient=replace(exchange.patient, dmp=known.dmp)))
+        return await self._sender.deliver(claimed, before_send)
+
+    async def close(self) -> None:
+        """Release connections."""
+        await self._sender.close()
+
+
 def _parked(code: IssueCode, what: str) -> DeliveryFailed:
     return DeliveryFailed(Retry.NEVER, Issue.of(Severity.ERROR, code, "patient.identifiers", what=what), park=True)
 
 
 def in_domain_of(settings: Settings, name: str, sender: Sender, known: Patients) -> Sender:
-    """The destination's sender, behind the look-up of the number that it wants when its settings name a domain."""
+    """The destination's sender, behind what it wants to know of the patient: the number of its domain, for a shared record his choices."""
     spec = settings.destinations[name]
+    if spec.kind == "fhir" and spec.options.get("mode") == "submission":
+        sender = WithChoices(sender, known)
     if not spec.patient_domain:
         return sender
     as_received = spec.kind == "mllp" and spec.options.get("format", "raw") == "raw"

@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from connector.app import Application
-from connector.app.patients import InDomain, PatientSearch, Query, in_domain_of, patient_reader
+from connector.app.patients import InDomain, PatientSearch, Query, WithChoices, in_domain_of, patient_reader
 from connector.endpoints.patient_server import PatientDirectory
 from connector.exchange.model import Exchange
-from connector.exchange.people import Address, HumanName, Patient
+from connector.exchange.people import Address, DmpConsent, HumanName, Patient
 from connector.ports import Claimed, DeliveryFailed, Receipt, Retry
 from connector.settings import PatientServer, settings_from
 from connector.store.patient_search import Patients
@@ -144,20 +144,23 @@ class Kept:
         return
 
 
+def claim(patient: Patient | None) -> Claimed:
+    return Claimed(
+        delivery_id=1, message_id=1, destination="dpi", key="k", attempts=0, resent=False, control_id="1", type="MDM^T02",
+        raw=b"", exchange=Exchange(patient=patient),
+    )  # fmt: skip
+
+
 def deliver(
     patient: Patient | None, domain: str, known: Patient | None = None, url: str = "", *, as_received: bool = False
 ) -> Patient | None:
     kept = Kept()
     directory = PatientDirectory(PatientServer(url=url)) if url else None
     sender = InDomain(kept, domain, Known(known), directory, as_received=as_received, test=True)
-    claimed = Claimed(
-        delivery_id=1, message_id=1, destination="dpi", key="k", attempts=0, resent=False, control_id="1", type="MDM^T02",
-        raw=b"", exchange=Exchange(patient=patient),
-    )  # fmt: skip
 
     async def send() -> None:
         try:
-            await sender.deliver(claimed, lambda: asyncio.sleep(0))
+            await sender.deliver(claim(patient), lambda: asyncio.sleep(0))
         finally:
             await sender.close()
 
@@ -240,6 +243,25 @@ def test_an_ins_of_the_index_leaves_when_both_hold() -> None:
     assert (given.identifiers, given.identity_status) == ((ipp("42"), ins()), "validated")
 
 
+@pytest.mark.parametrize(
+    ("said", "known", "expected"),
+    [
+        (None, DmpConsent(feeding="opposed"), "opposed"),
+        (DmpConsent(feeding="not-opposed"), DmpConsent(feeding="opposed"), "not-opposed"),  # the message's own word
+        (None, None, None),
+    ],
+)
+def test_a_shared_record_hears_what_the_patient_chose(
+    said: DmpConsent | None, known: DmpConsent | None, expected: str | None
+) -> None:
+    kept = Kept()
+    sender = WithChoices(kept, Known(replace(WHOLE, dmp=known)))
+    asyncio.run(sender.deliver(claim(replace(WHOLE, dmp=said)), lambda: asyncio.sleep(0)))
+    [given] = kept.patients
+    assert given is not None
+    assert (given.dmp.feeding if given.dmp else None) == expected
+
+
 def test_only_a_destination_that_names_a_domain_is_behind_the_look_up(tmp_path: Path) -> None:
     site = settings_from(
         {
@@ -248,6 +270,7 @@ def test_only_a_destination_that_names_a_domain_is_behind_the_look_up(tmp_path: 
             "destinations": {
                 "a": {"kind": "folder", "path": "a"},
                 "b": {"kind": "folder", "path": "b", "patient_domain": REGION},
+                "c": {"kind": "fhir", "url": "https://region.example/fhir", "mode": "submission"},
             },
         },
         tmp_path,
@@ -256,6 +279,7 @@ def test_only_a_destination_that_names_a_domain_is_behind_the_look_up(tmp_path: 
     sender = Kept()
     assert in_domain_of(site, "a", sender, Known(None)) is sender
     assert isinstance(in_domain_of(site, "b", sender, Known(None)), InDomain)
+    assert isinstance(in_domain_of(site, "c", sender, Known(None)), WithChoices)
 
 
 # --- a running connector
