@@ -129,5 +129,5 @@ class _Request:
 
 
 def _question(item: Resource) -> Resource:
-    made = {name: item[name] for name in ("linkId", "text") if name in item}
+    made: Resource = {name: item[name] for name in ("linkId", "text") if name in item}
     return {**made, "type": "text", **({"repeats": True} if len(item.get("answer", ())) > 1 else {})}
