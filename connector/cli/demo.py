@@ -15,10 +15,12 @@ from connector.cli.terminal import Terminal
 if TYPE_CHECKING:
     from connector.app import Application
     from connector.endpoints.mllp_peer import Answered
+    from connector.store.search import Filters
 
 __all__ = ["register"]
 
 _MLLP, _HTTP = 2575, 8080
+_REGION = "mes-patients"
 _PATIENCE = 15.0  # seconds until the document must have arrived
 _SETTLED = ("accepted", "rejected", "parked", "cancelled")
 
@@ -42,13 +44,21 @@ def demo(
     from connector.cli.signals import until_stopped
 
     terminal: Terminal = ctx.obj
+    web = free_port(LOOPBACK, http)
     settings = flag_settings(
         terminal,
         mllp=str(free_port(LOOPBACK, mllp)),
         to=[],
-        http=str(free_port(LOOPBACK, http)),
+        http=str(web),
         data=data,
         site="demo",
+        # Our own FHIR API plays the region's server.
+        destinations={_REGION: {"kind": "fhir", "url": f"http://{LOOPBACK}:{web}/fhir", "mode": "submission"}},
+        routes=[
+            {"when": {"receiver": "mllp"}, "to": ["documents", "fhir"]},
+            {"when": {"box": "business_software"}, "to": "documents"},
+            {"when": {"box": ["regional_record", "ma_sante_connectee"]}, "to": _REGION},
+        ],
     )
     outcome: dict[str, Any] = {}
 
@@ -74,32 +84,69 @@ def demo(
 async def _show(terminal: Terminal, application: Application, data: Path) -> dict[str, Any]:
     """Send the demonstration's message over the network, wait until it has arrived, draw the picture."""
     from connector.endpoints.mllp_peer import send_messages
+    from connector.store.search import Filters
 
     raw, control_id = _message(application)
     sample = application.settings.data / "demo.hl7"
     await asyncio.to_thread(sample.write_bytes, raw)
     host, _, port = application.receivers()[0].where.rpartition(":")
     answered = await anext(send_messages(host, int(port), [raw], timeout=_PATIENCE))
-    message = await _settled(application, control_id)
-    legs = message["legs"] if message else []
-    delivered = bool(legs) and all(leg["state"] == "accepted" for leg in legs)
+    message = await _settled(application, Filters(control_id=control_id, limit=1))
+    exchange = await _post(application, data)
     told = {
         "mllp": f"mllp://{host}:{port}",
         "http": application.http_address,
         "control_id": control_id,
         "bytes": len(raw),
         "ack": [ack.code for ack in answered.acks],
+        **_arrived(application, message),
+        "file": str(data / sample.name),
+        "exchange": exchange,
+    }
+    told["delivered"] = bool(told["delivered"] and exchange["delivered"])
+    terminal.result(told, lambda: _draw(terminal, told, answered, data))
+    return told
+
+
+def _arrived(application: Application, message: dict[str, Any] | None) -> dict[str, Any]:
+    """Where a message stands, and where each of its documents arrived."""
+    legs = message["legs"] if message else []
+    return {
         "message_id": message["message_id"] if message else None,
         "state": message["state"] if message else None,
         "deliveries": [
             {"destination": leg["destination"], "state": leg["state"], "where": _places(application, leg)}
             for leg in legs
         ],
-        "delivered": delivered,
+        "delivered": bool(legs) and all(leg["state"] == "accepted" for leg in legs),
+    }
+
+
+async def _post(application: Application, data: Path) -> dict[str, Any]:
+    """Post the demonstration's exchange as MonSisra would, and wait for what its three boxes ask."""
+    import secrets
+
+    import httpx
+
+    from connector.demo import demo_exchange
+    from connector.monsisra.codec import MEDIA_TYPE
+    from connector.store.search import Filters
+
+    context = application.context()
+    name = f"demo-{secrets.token_hex(6)}"
+    raw = demo_exchange(context.now, name, f"{context.namespace}.99.{secrets.randbits(60)}")
+    sample = application.settings.data / "demo-exchange.json"
+    await asyncio.to_thread(sample.write_bytes, raw)
+    async with httpx.AsyncClient(base_url=application.http_address, timeout=_PATIENCE, trust_env=False) as client:
+        answer = await client.post("/exchanges", content=raw, headers={"content-type": MEDIA_TYPE})
+    message = await _settled(application, Filters(control_id=name, limit=1)) if answer.is_success else None
+    return {
+        "id": name,
+        "bytes": len(raw),
+        "status": answer.status_code,
+        **_arrived(application, message),
         "file": str(data / sample.name),
     }
-    terminal.result(told, lambda: _draw(terminal, told, answered, data))
-    return told
 
 
 def _message(application: Application) -> tuple[bytes, str]:
@@ -114,13 +161,11 @@ def _message(application: Application) -> tuple[bytes, str]:
     return demo_message(context.now, control_id, f"{context.namespace}.99.{number}"), control_id
 
 
-async def _settled(application: Application, control_id: str) -> dict[str, Any] | None:
+async def _settled(application: Application, filters: Filters) -> dict[str, Any] | None:
     """The message once each of its deliveries has ended, or as it stands when patience ends."""
-    from connector.store.search import Filters
-
     found: dict[str, Any] | None = None
     for _ in range(int(_PATIENCE / 0.05)):
-        rows = await application.messages(Filters(control_id=control_id, limit=1))
+        rows = await application.messages(filters)
         if rows:
             found = await application.message(int(rows[0]["message_id"]))
             if found and all(leg["state"] in _SETTLED for leg in found["legs"]):
@@ -157,14 +202,22 @@ def _draw(terminal: Terminal, told: dict[str, Any], answered: Answered, data: Pa
     )
     terminal.write("      │")
     terminal.say("3  It arrives")
-    for leg in told["deliveries"]:
-        terminal.write(f"      ├─ {leg['destination']}: {terminal.text(leg['state'])}")
-        for place in leg["where"]:
-            terminal.write(f"      │     {place}")
+    _draw_legs(terminal, told["deliveries"])
+    exchange = told["exchange"]
+    terminal.write("")
+    terminal.say(
+        "4  A doctor sends an ordonnance on MonSisra, the three boxes ticked: POST /exchanges, {code}",
+        code=exchange["status"],
+    )
+    terminal.write(f"      {exchange['id']}, {exchange['bytes']} B")
+    terminal.write("      │")
+    _draw_legs(terminal, exchange["deliveries"])
     if not told["delivered"]:
         terminal.say(
             "      not everything arrived: connector journal show {number} --data {folder}",
-            number=told["message_id"],
+            number=told["message_id"]
+            if not all(leg["state"] == "accepted" for leg in told["deliveries"])
+            else exchange["message_id"],
             folder=data,
         )
     terminal.write("")
@@ -172,8 +225,16 @@ def _draw(terminal: Terminal, told: dict[str, Any], answered: Answered, data: Pa
     command = _command()
     terminal.write(f"   {command} journal show {told['message_id']} --data {data}")
     terminal.write(f"   {command} explain {told['file']}")
+    terminal.write(f"   {command} convert {exchange['file']} --to fhir")
     terminal.write(f"   {command} send --mllp {told['mllp'].removeprefix('mllp://')} --fresh-id {told['file']}")
     terminal.write("")
+
+
+def _draw_legs(terminal: Terminal, legs: list[dict[str, Any]]) -> None:
+    for leg in legs:
+        terminal.write(f"      ├─ {leg['destination']}: {terminal.text(leg['state'])}")
+        for place in leg["where"]:
+            terminal.write(f"      │     {place}")
 
 
 def _command() -> str:

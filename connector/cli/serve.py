@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,8 +112,13 @@ def flag_settings(
     environment: str = "test",
     insecure: str | None = None,
     site: str = "default",
+    destinations: Mapping[str, Any] | None = None,
+    routes: Sequence[Mapping[str, Any]] = (),
 ) -> Settings:
-    """Settings of flags. What is not given may come from the environment (`CONNECTOR_*`). Refuses with every mistake."""
+    """Settings of flags. What is not given may come from the environment (`CONNECTOR_*`). Refuses with every mistake.
+
+    `destinations` stand beside the default ones, `routes` say what goes to them (the demonstration's boxes).
+    """
     from connector.app import endpoint_models
     from connector.cli.addresses import address
     from connector.settings import SettingsErrors, settings_from
@@ -134,7 +140,10 @@ def flag_settings(
         firm["destinations"] = {
             "documents": {"kind": "folder", "path": folder},
             "fhir": {"kind": "fhir", "store": "local"},
+            **(destinations or {}),
         }
+    if routes:
+        firm["routes"] = [dict(route) for route in routes]
     values["rules"] = _SAMPLES if environment == "test" else {}
     kinds = endpoint_models()
     try:

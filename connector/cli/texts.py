@@ -90,6 +90,7 @@ _OPTIONS = {
     "Write what the cases expect anew; then read the difference.": "Écrire de nouveau ce qu'attendent les cas ; relire ensuite la différence.",
 }
 _SENTENCES = {
+    "4  A doctor sends an ordonnance on MonSisra, the three boxes ticked: POST /exchanges, {code}": "4  Un médecin envoie une ordonnance sur MonSisra, les trois cases cochées : POST /exchanges, {code}",
     "the schematrons need saxonche: pip install 'monsisra-connector[national]'": "les schématrons demandent saxonche : pip install 'monsisra-connector[national]'",
     "no volet {name}; there are {known}": "pas de volet {name} ; il y a {known}",
     "embedded: {media}, {size} bytes (--body writes it)": "embarqué : {media}, {size} octets (--body l'écrit)",
