@@ -15,7 +15,6 @@ from connector.cli.terminal import Terminal
 if TYPE_CHECKING:
     from connector.app import Application
     from connector.endpoints.mllp_peer import Answered
-    from connector.store.search import Filters
 
 __all__ = ["register"]
 
@@ -91,7 +90,8 @@ async def _show(terminal: Terminal, application: Application, data: Path) -> dic
     await asyncio.to_thread(sample.write_bytes, raw)
     host, _, port = application.receivers()[0].where.rpartition(":")
     answered = await anext(send_messages(host, int(port), [raw], timeout=_PATIENCE))
-    message = await _settled(application, Filters(control_id=control_id, limit=1))
+    kept = await application.messages(Filters(control_id=control_id, limit=1))
+    message = await _settled(application, int(kept[0]["message_id"])) if kept else None
     exchange = await _post(application, data)
     told = {
         "mllp": f"mllp://{host}:{port}",
@@ -130,7 +130,6 @@ async def _post(application: Application, data: Path) -> dict[str, Any]:
 
     from connector.demo import demo_exchange
     from connector.monsisra.codec import MEDIA_TYPE
-    from connector.store.search import Filters
 
     context = application.context()
     name = f"demo-{secrets.token_hex(6)}"
@@ -139,7 +138,7 @@ async def _post(application: Application, data: Path) -> dict[str, Any]:
     await asyncio.to_thread(sample.write_bytes, raw)
     async with httpx.AsyncClient(base_url=application.http_address, timeout=_PATIENCE, trust_env=False) as client:
         answer = await client.post("/exchanges", content=raw, headers={"content-type": MEDIA_TYPE})
-    message = await _settled(application, Filters(control_id=name, limit=1)) if answer.is_success else None
+    message = await _settled(application, int(answer.json()["message"])) if answer.is_success else None
     return {
         "id": name,
         "bytes": len(raw),
@@ -161,15 +160,13 @@ def _message(application: Application) -> tuple[bytes, str]:
     return demo_message(context.now, control_id, f"{context.namespace}.99.{number}"), control_id
 
 
-async def _settled(application: Application, filters: Filters) -> dict[str, Any] | None:
+async def _settled(application: Application, number: int) -> dict[str, Any] | None:
     """The message once each of its deliveries has ended, or as it stands when patience ends."""
     found: dict[str, Any] | None = None
     for _ in range(int(_PATIENCE / 0.05)):
-        rows = await application.messages(filters)
-        if rows:
-            found = await application.message(int(rows[0]["message_id"]))
-            if found and all(leg["state"] in _SETTLED for leg in found["legs"]):
-                break
+        found = await application.message(number)
+        if found and all(leg["state"] in _SETTLED for leg in found["legs"]):
+            break
         await asyncio.sleep(0.05)
     return found
 
