@@ -33,7 +33,7 @@ from connector.monsisra.modes import rules_for
 from connector.pipeline.authors import with_specialties
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
 from connector.pipeline.headers import patient_within, read_headers
-from connector.pipeline.messages import TEXT, as_request, messages_of, part_of, stage_of
+from connector.pipeline.messages import TEXT, WHOLE, as_request, messages_of, part_of, stage_of
 from connector.pipeline.places import MessagePlaces, document_observations
 from connector.terminology import Untranslated
 
@@ -259,7 +259,7 @@ class Translator:
 
     def part_of(self, exchange: Exchange, run: Run, part: str | None = None) -> Exchange:
         """The Exchange as one of its HL7 messages says it."""
-        name = messages_of(exchange, run.context.options)[0] if part is None else part
+        name = next(iter(messages_of(exchange, run.context.options)), WHOLE) if part is None else part
         return part_of(exchange, name, run, self.mappings)
 
     def mapping_for_writing(

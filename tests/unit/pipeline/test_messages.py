@@ -54,6 +54,7 @@ A_CDA = Document(id="1.2.3", content=Content(media_type="text/xml", data=CDA))
         (asked("demandee", "recue", "acceptee", "avis_rendu", opinion=Opinion(text="Avis.")), {}, ("report", "status")),
         (sample("teleexpertise"), {}, ("2", "status")),
         (sample("teleexpertise"), {"requests": "none"}, ("2",)),
+        (asked("demandee", "recue", "acceptee"), {"requests": "none"}, ()),
         (sample("mail"), {}, ("1",)),
         (sample("conversation"), {}, ("1",)),
         (replace(sample("conversation"), documents=()), {}, ("text",)),
