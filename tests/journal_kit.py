@@ -278,8 +278,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres"))
 
 
-def eventually(condition: Any, seconds: float = 10.0, step: float = 0.02) -> bool:
-    """Wait for a condition outside asyncio."""
+def eventually(condition: Any, seconds: float = 60.0, step: float = 0.02) -> bool:
+    """Wait for a condition outside asyncio; a loaded machine takes its time, what never comes fails."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

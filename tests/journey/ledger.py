@@ -83,7 +83,7 @@ def spawn(url: str, folder: Path, node: str, **options: object) -> subprocess.Po
         )
     _STARTED.append(process)
     line = f"{node} {process.pid}"
-    assert eventually(lambda: line in _lines(folder / "ready"), 30), "the engine did not start"
+    assert eventually(lambda: line in _lines(folder / "ready")), "the engine did not start"
     return process
 
 

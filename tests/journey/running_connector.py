@@ -40,7 +40,7 @@ def running(folder: Path, *arguments: object) -> Iterator[dict[str, Any]]:
         try:
             yield _told(process, logs)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0, logs.read_text("utf-8")
+            assert process.wait(60) == 0, logs.read_text("utf-8")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -62,7 +62,7 @@ def _told(process: subprocess.Popen[str], logs: Path) -> dict[str, Any]:
     raise AssertionError(text + logs.read_text("utf-8"))
 
 
-def eventually(look: Callable[[], _Found | None], seconds: float = 20.0) -> _Found:
+def eventually(look: Callable[[], _Found | None], seconds: float = 60.0) -> _Found:
     """What `look` finds, once it finds something."""
     end = time.monotonic() + seconds
     while not (found := look()):

@@ -36,7 +36,7 @@ def served(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
         assert line, (folder / "serve.log").read_text()
         yield json.loads(line)
         process.terminate()
-        assert process.wait(20) == 0, (folder / "serve.log").read_text()
+        assert process.wait(60) == 0, (folder / "serve.log").read_text()
     finally:
         if process.poll() is None:
             process.kill()
@@ -54,7 +54,7 @@ def letter(control_id: str, number: int = 1) -> bytes:
     return demo_message(WRITTEN, control_id, f"1.2.250.1.213.1.4.10.9.99.{number}")
 
 
-def until(look: Callable[[], T | None], seconds: float = 10.0) -> T:
+def until(look: Callable[[], T | None], seconds: float = 60.0) -> T:
     """What `look` finds, as soon as it is something."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -38,8 +38,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Clien
         (cabinet / "connector.yaml").write_text(settings, encoding="utf-8")
         with (
             running(cabinet, "serve", "connector.yaml", "--json") as ours,
-            httpx.Client(base_url=ours["http"], timeout=20) as here,
-            httpx.Client(base_url=told["http"], timeout=20) as there,
+            httpx.Client(base_url=ours["http"], timeout=60) as here,
+            httpx.Client(base_url=told["http"], timeout=60) as there,
         ):
             yield here, there
 

@@ -100,7 +100,7 @@ def test_the_demonstration_stays_up_until_it_is_told_to_end(tmp_path: Path, endi
         time.sleep(0.2)
         assert process.poll() is None
         process.send_signal(ending)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_taken_port_is_avoided_by_the_demonstration_and_refused_by_serve(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_flags_alone_carry_a_message_to_a_partner_unchanged(tmp_path: Path) -> N
             replayed = run(tmp_path, "--json", "journal", "replay", 1, "--data", "d")
             assert replayed.returncode == 0, replayed.stderr
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
             assert process.stderr is not None
             logs = process.stderr.read()
     assert "PAT-TROIS" not in logs
@@ -179,4 +179,4 @@ def test_a_sites_folder_serves_as_it_stands(tmp_path: Path) -> None:
         time.sleep(0.3)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0

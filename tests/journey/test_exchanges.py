@@ -41,7 +41,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     (folder / "connector.yaml").write_text(SETTINGS, encoding="utf-8")
     with (
         running(folder, "serve", "connector.yaml", "--json") as told,
-        httpx.Client(base_url=told["http"], timeout=20) as http,
+        httpx.Client(base_url=told["http"], timeout=60) as http,
     ):
         yield http
 
@@ -91,7 +91,7 @@ def test_a_form_is_taken(http: httpx.Client) -> None:
 def test_a_stream_is_answered_while_it_is_still_being_sent(http: httpx.Client) -> None:
     """Each answer is read before the next line is sent: nothing waits for the end."""
     url = httpx.URL(http.base_url)
-    with socket.create_connection((url.host, url.port or 80), timeout=20) as peer:
+    with socket.create_connection((url.host, url.port or 80), timeout=60) as peer:
         head = f"POST /exchanges HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nContent-Type: {STREAM['content-type']}\r\nTransfer-Encoding: chunked\r\n\r\n"
         peer.sendall(head.encode())
         heard = b""

@@ -24,7 +24,7 @@ def post(base: str, number: int) -> bool:
             f"{base}/fhir",
             json=submission(number),
             headers={"Content-Type": "application/fhir+json"},
-            timeout=20,
+            timeout=60,
             trust_env=False,
         )
     except httpx.HTTPError:
@@ -66,7 +66,7 @@ def test_a_kill_between_two_answers_loses_nothing_and_doubles_nothing(tmp_path: 
         base = told["http"]
 
         def asked(path: str) -> Any:
-            return httpx.get(f"{base}{path}", timeout=20, trust_env=False).json()
+            return httpx.get(f"{base}{path}", timeout=60, trust_env=False).json()
 
         found = asked("/fhir/DocumentReference?_count=200&_elements=masterIdentifier")
         there = {int(each["resource"]["masterIdentifier"]["value"].rpartition(".")[2]) for each in found["entry"]}

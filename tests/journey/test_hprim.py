@@ -10,7 +10,7 @@ from connector.store.search import Filters
 from tests.unit.app.test_application import letter, sent, settings
 
 
-async def found(folder: Path, pattern: str, seconds: float = 20.0) -> Path:
+async def found(folder: Path, pattern: str, seconds: float = 60.0) -> Path:
     for _ in range(int(seconds / 0.05)):
         if paths := list(folder.glob(pattern)):
             return paths[0]

@@ -70,7 +70,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 os.kill(int(each.parent.name), signal.SIGTERM)
         except (OSError, ValueError):
             continue
-    running.process.wait(30)
+    running.process.wait(60)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_kill_in_the_middle_of_the_load_loses_nothing(shared, serve, load):
     arrived(report, MESSAGES)
     # One patient, so one lane: at most the one message that was on its way may come twice. MLLP cannot tell whether it had arrived.
     assert report["delivered"]["duplicates"] <= 1, report
-    assert serve.process.wait(10) == -signal.SIGKILL
+    assert serve.process.wait(60) == -signal.SIGKILL
 
 
 def test_documents_arrive_too(tmp_path, load):

@@ -149,7 +149,7 @@ def test_neither_the_page_nor_what_it_links_to_for_operators_names_a_patient(
     assert f"/api/messages/{demonstration['message_id']}" in links
     texts = {"/": dom}
     for link in links:
-        answer = httpx.get(demonstration["http"] + "/" + link.lstrip("/"), trust_env=False, timeout=10)
+        answer = httpx.get(demonstration["http"] + "/" + link.lstrip("/"), trust_env=False, timeout=60)
         assert answer.status_code == 200, link
         if not link.startswith("/fhir"):  # where the documents themselves are
             texts[link] = answer.text

@@ -113,7 +113,7 @@ def send(told: dict[str, Any], *messages: bytes) -> list[str]:
 
     async def all_of_them() -> list[str]:
         return [
-            ack.code async for answered in send_messages(host, int(port), messages, timeout=20) for ack in answered.acks
+            ack.code async for answered in send_messages(host, int(port), messages, timeout=60) for ack in answered.acks
         ]
 
     return asyncio.run(all_of_them())

@@ -72,7 +72,7 @@ class Receiver:
         thread = threading.Thread(target=loop.run_until_complete, args=(self._serve(up, ended),))
         thread.start()
         try:
-            assert up.wait(5)
+            assert up.wait(60)
             yield self
         finally:
             loop.call_soon_threadsafe(ended.set)
@@ -86,7 +86,7 @@ async def send_in_one_connection(host: str, port: int, messages: list[bytes]) ->
     for message in messages:
         writer.writeblock(message)
         await writer.drain()
-        answers.append(await asyncio.wait_for(reader.readmessage(), 10))
+        answers.append(await asyncio.wait_for(reader.readmessage(), 60))
     writer.close()
     await writer.wait_closed()
     return answers
