@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 from connector.fhir.codec import Resource
 
@@ -40,8 +39,14 @@ def _entry(url: str, resource: Resource) -> Resource:
     known = next(_identifiers(resource), None)
     if known is not None:
         system, value = known
-        request["ifNoneExist"] = f"identifier={quote(system, safe='')}%7C{quote(value, safe='')}"
+        request["ifNoneExist"] = f"identifier={_quoted(system)}%7C{_quoted(value)}"
     return {"fullUrl": url, "resource": resource, "request": request}
+
+
+def _quoted(text: str) -> str:
+    """Percent-encoded but for the unreserved characters (RFC 3986 §2.3)."""
+    kept = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    return "".join(each if each in kept else "".join(f"%{byte:02X}" for byte in each.encode()) for each in text)
 
 
 def _identifiers(resource: Resource) -> Iterator[tuple[str, str]]:

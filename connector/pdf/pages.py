@@ -54,19 +54,23 @@ Block = Heading | Paragraph | Picture
 def pages(title: str, patient: str, blocks: Iterable[Block], *, created: datetime, language: str = "fr") -> bytes:
     """The PDF. `patient` stands on every page with the page number. Raises UnreadablePicture naming the picture's place among the blocks."""
     sheet = _Sheet(title, patient)
-    sheet.set_creation_date(created)
-    sheet.set_lang(language)
-    sheet.set_title(title)
-    sheet.set_producer("MonSisra connector")
-    sheet.add_page()
-    sheet.said(title, size=16, bold=True)
-    sheet.ln(2)
-    for number, block in enumerate(blocks, 1):
-        try:
-            sheet.block(block)
-        except UnreadablePicture as error:
-            raise UnreadablePicture(f"block {number}: {error}") from error
-    return bytes(sheet.output())
+    try:
+        sheet.set_creation_date(created)
+        sheet.set_lang(language)
+        sheet.set_title(title)
+        sheet.set_producer("MonSisra connector")
+        sheet.add_page()
+        sheet.said(title, size=16, bold=True)
+        sheet.ln(2)
+        for number, block in enumerate(blocks, 1):
+            try:
+                sheet.block(block)
+            except UnreadablePicture as error:
+                raise UnreadablePicture(f"block {number}: {error}") from error
+        return bytes(sheet.output())
+    finally:
+        for font in sheet.fonts.values():
+            font.ttfont.close()  # type: ignore[union-attr]  # ours are TTF; fpdf2 leaves their files open
 
 
 class _Sheet(FPDF):

@@ -6,20 +6,17 @@ file is loaded (connector.settings.load).
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from connector.exchange.documents import Directives
 from connector.pipeline.journey import Policy
 from connector.settings.api import FhirApi
 from connector.settings.references import SecretReference
 from connector.settings.tls import ClientTls
+from connector.settings.words import Name, Oid, Port, Words, Zone, directives, domain, listed
 from connector.settings.written import WrittenDocuments
 
 __all__ = [
@@ -28,59 +25,13 @@ __all__ = [
     "Http",
     "Identity",
     "PatientServer",
+    "Pdsm",
     "ReceiverSettings",
     "Retrying",
     "Route",
     "Settings",
     "When",
 ]
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}\Z", re.IGNORECASE)
-_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
-
-
-def _name(text: str) -> str:
-    if not _NAME.match(text):
-        raise ValueError("a name is made of letters, digits, '-', '_' and '.', 63 at most")
-    return text
-
-
-def _oid(text: str) -> str:
-    if not _OID.match(text):
-        raise ValueError("not an OID (digits and dots, e.g. 1.2.250.1.…)")
-    return text
-
-
-def _domain(text: str) -> str:
-    return text if text in ("", "ins") else _oid(text)
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("not a time zone of the IANA list (e.g. Europe/Paris, America/Martinique)") from error
-    return text
-
-
-def _listed(value: Any) -> Any:
-    """One word stands for a list of one, so that `to: ris` and `to: [ris, dpi]` both read well."""
-    return [value] if isinstance(value, str) else value
-
-
-def _directives(words: tuple[str, ...]) -> tuple[str, ...]:
-    known = [field.name for field in msgspec.structs.fields(Directives)]
-    for word in words:
-        if word.removeprefix("not ").strip() not in known:
-            raise ValueError(f"not a directive; there are {', '.join(known)}, each with or without `not ` in front")
-    return words
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Oid = Annotated[str, AfterValidator(_oid)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Model(BaseModel):
@@ -144,7 +95,7 @@ class DestinationSettings(BaseModel):
         le=256,
         description="How many patients' documents may be on their way at once; each patient's stay in order.",
     )
-    patient_domain: Annotated[str, AfterValidator(_domain)] = Field(
+    patient_domain: Annotated[str, AfterValidator(domain)] = Field(
         default="",
         description="Identifier of the patient that the destination wants: `ins`, or the OID of a domain (its IPP, the regional one). It is looked for in the message, the patient index and the PIXm server; without it nothing leaves and the delivery is parked.",
     )
@@ -169,12 +120,12 @@ class When(Model):
         description="Exchange modes: `document`, `conversation`, `teleexpertise`, `mail`, `mon_espace_sante`.",
     )
     document_type: Words = Field(default=(), description="Codes of the document's type, e.g. LOINC `11502-2`.")
-    directive: Annotated[Words, AfterValidator(_directives)] = Field(
+    directive: Annotated[Words, AfterValidator(directives)] = Field(
         default=(),
         description="Directives that must be yes (`to_dmp`, `to_professionals`, `to_patient`…), or no or absent with `not ` in front.",
     )
     box: Annotated[
-        tuple[Literal["business_software", "regional_record", "ma_sante_connectee"], ...], BeforeValidator(_listed)
+        tuple[Literal["business_software", "regional_record", "ma_sante_connectee"], ...], BeforeValidator(listed)
     ] = Field(
         default=(),
         description="Sharing boxes of « Envoyer un document », one of which must be ticked: `business_software`, `regional_record`, `ma_sante_connectee`. A ticked box that no route names refuses the exchange.",
@@ -299,6 +250,27 @@ class Identity(Model):
     )
 
 
+class Pdsm(Model):
+    """What PDSm asks of a document and senders do not say: told as the site's in `explain`. With all of it each document claims PDSm."""
+
+    facility_type: str = Field(
+        default="",
+        description="Code of JDV_J02 (`SA01`): the kind of facility of documents that say none (PDSm context.facilityType).",
+    )
+    practice_setting: str = Field(
+        default="",
+        description="Code of JDV_J04 (`AMBULATOIRE`): the practice setting of documents that say none (PDSm context.practiceSetting).",
+    )
+    designation_type: str = Field(
+        default="",
+        description="Code of JDV_J03: the kind of activity of submissions; by default the sector of the sender's organisation.",
+    )
+    custodian: str = Field(
+        default="", description="Name of the organisation that keeps documents which name none (PDSm custodian)."
+    )
+    custodian_finess: str = Field(default="", description="FINESS number of that organisation.")
+
+
 class SenderRules(Model):
     """How the messages of one sender are read where they differ from what they declare."""
 
@@ -364,6 +336,7 @@ class Settings(Model):
     monsisra: Monsisra = Field(
         default=Monsisra(), description="What the site knows of MonSisra, and how large an exchange may be."
     )
+    pdsm: Pdsm = Field(default=Pdsm(), description="What is filled in for documents as FHIR, so that they claim PDSm.")
     identity: Identity = Field(default=Identity(), description="Who patients and authors are.")
     documents: WrittenDocuments = Field(
         default=WrittenDocuments(), description="What stands in the documents that the connector makes itself."
