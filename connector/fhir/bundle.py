@@ -19,9 +19,10 @@ from connector.exchange.ids import Key, derived, document_key, encounter_key, pa
 from connector.exchange.model import Exchange
 from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
-from connector.fhir.documents import complete
+from connector.fhir.documents import classified, missing, ordered, report, settle_choices, stay
 from connector.fhir.filing import Filing, link_to_message
-from connector.fhir.gathering import UNKNOWN_CLASS, take_apart
+from connector.fhir.gathering import take_apart
+from connector.fhir.pdsm import PDSM_OPTIONS, claim_document, claim_submission, filled, orphans
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
@@ -60,6 +61,7 @@ class _Assembly:
         self.entries: list[Resource] = []
         self.done: dict[tuple[str, str], Resource] = {}
         self.urls: dict[str, str] = {}  # root type → full URL
+        self.claimed = 0  # documents that claim PDSm
         self.people: dict[bytes, str] = {}  # what a linked resource says → its full URL
 
     def bundle(self) -> Resource:
@@ -73,7 +75,8 @@ class _Assembly:
         filing = Filing(self.exchange, self.run, self._put, self.entries)
         write_threads(filing, self.tree, self._flat, listed)
         link_to_message(filing, self.entries)
-        return {"resourceType": "Bundle", "type": "transaction", "entry": self.entries}
+        entries = orphans(self.entries) if self.claimed else self.entries
+        return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
     # --- entries ---------------------------------------------------------------------------------------------------
 
@@ -96,6 +99,9 @@ class _Assembly:
             self.entries.append({"fullUrl": url, "resource": named, "request": request})
         return url
 
+    def _put_content(self, resource: Resource) -> str:
+        return self._put(resource, self._content_id(resource))
+
     def _content_id(self, resource: Resource) -> str:
         content = orjson.dumps(resource, default=_sha1, option=orjson.OPT_SORT_KEYS).decode()
         return derived(self.context, resource["resourceType"], content)
@@ -104,7 +110,7 @@ class _Assembly:
         """The full URL of a target, after what it points at itself."""
         flat = self._flat(node, place)
         if flat["resourceType"] == "Encounter":
-            flat = _encounter(flat)
+            flat = stay(flat)
         identity = self._content_id(flat)
         if self.explaining:
             self._derived(f"{place}.id", ())
@@ -184,6 +190,7 @@ class _Assembly:
             return
         place = "Patient[1]"
         flat = self._flat(nodes[0], place)
+        settle_choices(flat)
         qualified = patient.identity_status == "validated"
         matricule = [each for each in flat.get("identifier", ()) if each.get("system", "")[8:] in INS_OIDS]
         if matricule and not qualified:
@@ -224,7 +231,7 @@ class _Assembly:
         nodes, encounter = self.tree.get("Encounter", ()), self.exchange.encounter
         if not nodes or encounter is None:
             return
-        flat = _encounter(self._flat(nodes[0], "Encounter[1]"))
+        flat = stay(self._flat(nodes[0], "Encounter[1]"))
         identity = self._identity("encounter", encounter_key(encounter), "encounter", "Encounter[1]")
         self.urls["Encounter"] = self._put(flat, identity)
 
@@ -241,9 +248,28 @@ class _Assembly:
         self._date(flat, document, place, path)
         self._labels(flat, place)
         self._stay(flat)
-        complete(flat, document, self.run, place, path)
+        classified(flat, document, self.run, place, path)
         self._content(flat, document.content, identity, place)
-        return self._put(_ordered(flat), identity)
+        flat = self._claimed(flat, document, place)
+        return self._put(ordered(flat), identity)
+
+    def _claimed(self, flat: Resource, document: Document, place: str) -> Resource:
+        """The document as PDSm has it, when nothing of it is missing with what the site's settings say; else told, and as it is."""
+        if flat["status"] == "entered-in-error":  # a deletion owes nothing
+            return flat
+        lacking = missing(flat)
+        site = bool(lacking) and not PDSM_OPTIONS.isdisjoint(self.context.options)
+        if site and not missing(filled(flat, document, self.exchange, lambda _: "#", self.run)):
+            flat, lacking = filled(flat, document, self.exchange, self._put_content, self.run), []
+        report(lacking, self.run, place)
+        if not lacking and flat["content"][0]["attachment"].keys() >= {"url", "size", "hash"}:
+            self.claimed += claim_document(flat, document, self._entry, self.urls.get("Patient"), self.run, place)
+        return flat
+
+    def _entry(self, url: str) -> Resource | None:
+        """The resource at a full URL of this Bundle."""
+        found: Resource | None = next((each["resource"] for each in self.entries if each["fullUrl"] == url), None)
+        return found
 
     def _date(self, flat: Resource, document: Document, place: str, path: str) -> None:
         """When the reference was made: the document's moment when it is an instant, else the message's (R4 DocumentReference.date)."""
@@ -310,13 +336,19 @@ class _Assembly:
             return None
         flat = self._flat(nodes[0], "List[1]")
         flat["status"], flat["mode"] = "current", "working"
+        for extension in flat.get("extension", ()):  # PDSm's own is for professionals
+            if extension.get("valueReference", {}).get("reference", "") == self.urls.get("Patient"):
+                extension["url"] = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-intendedRecipient"
         flat["entry"] = [{"item": {"reference": url}} for url in documents]
         envelope = self.exchange.envelope
         control = (envelope.control_id if envelope else None) or ""
         sender = envelope.sender if envelope else None
         self._derived("List[1].id", ["envelope.control_id"] if control else [])
         name = (sender.system or sender.value) if sender else ""
-        self._put(flat, derived(self.context, "submission", name, control, *documents))
+        identity = derived(self.context, "submission", name, control, *documents)
+        if self.claimed == len(documents):
+            claim_submission(flat, identity, self._entry, self.run, sender)
+        self._put(flat, identity)
         listed: Resource = self.entries[-1]["resource"]
         return listed
 
@@ -336,37 +368,6 @@ def _visibility(name: str, run: Run) -> Resource:
     return {key: value for key, value in parts.items() if value}
 
 
-def _encounter(flat: Resource) -> Resource:
-    """What R4 requires of an Encounter and nobody said is said to be unknown."""
-    return {
-        "resourceType": "Encounter",
-        **({"meta": flat["meta"]} if "meta" in flat else {}),
-        "status": "unknown",
-        "class": dict(UNKNOWN_CLASS),
-        **{key: value for key, value in flat.items() if key not in ("resourceType", "meta")},
-    }
-
-
 def _sha1(data: bytes | str) -> str:
     raw = pybase64.b64decode(data) if isinstance(data, str) else data
     return pybase64.b64encode(hashlib.sha1(raw, usedforsecurity=False).digest()).decode("ascii")
-
-
-_FIRST = (
-    "resourceType",
-    "meta",
-    "extension",
-    "masterIdentifier",
-    "identifier",
-    "status",
-    "docStatus",
-    "type",
-    "category",
-    "subject",
-    "date",
-)
-
-
-def _ordered(flat: Resource) -> Resource:
-    """Identity first, for whoever reads the JSON."""
-    return {key: flat[key] for key in (*_FIRST, *flat) if key in flat}

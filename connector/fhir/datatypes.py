@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from connector.exchange.identifiers import from_fhir, is_ins, is_oid, to_fhir
+from connector.exchange.identifiers import FHIR_0203, from_fhir, is_ins, is_oid, to_fhir
 from connector.exchange.people import Address, Concept, HumanName, Identifier, Period, Telecom
 from connector.fhir.primitives import (
     moment_of,
@@ -54,8 +54,139 @@ BIRTH_GIVEN = FR_CORE + "fr-core-patient-birth-list-given-name"
 INSEE = FR_CORE + "fr-core-address-insee-code"
 EMAIL_TYPE = FR_CORE + "fr-core-contact-point-email-type"
 MAIL_SYSTEM = "https://mos.esante.gouv.fr/NOS/TRE_R256-TypeMessagerie/FHIR/TRE-R256-TypeMessagerie"
+#: Types of HL7's table 0203 in R4 (4.0.1); a type that it does not have is text.
+TYPES_0203 = frozenset(
+    [
+        "AC",
+        "ACSN",
+        "AM",
+        "AMA",
+        "AN",
+        "ANC",
+        "AND",
+        "ANON",
+        "ANT",
+        "APRN",
+        "ASID",
+        "BA",
+        "BC",
+        "BCFN",
+        "BCT",
+        "BR",
+        "BRN",
+        "BSNR",
+        "CC",
+        "CONM",
+        "CY",
+        "CZ",
+        "DC",
+        "DCFN",
+        "DDS",
+        "DEA",
+        "DFN",
+        "DI",
+        "DL",
+        "DN",
+        "DO",
+        "DP",
+        "DPM",
+        "DR",
+        "DS",
+        "EI",
+        "EN",
+        "ESN",
+        "FDR",
+        "FDRFN",
+        "FI",
+        "FILL",
+        "GI",
+        "GL",
+        "GN",
+        "HC",
+        "IND",
+        "JHN",
+        "LACSN",
+        "LANR",
+        "LI",
+        "LN",
+        "LR",
+        "MA",
+        "MB",
+        "MC",
+        "MCD",
+        "MCN",
+        "MCR",
+        "MCT",
+        "MD",
+        "MI",
+        "MR",
+        "MRT",
+        "MS",
+        "NBSNR",
+        "NCT",
+        "NE",
+        "NH",
+        "NI",
+        "NII",
+        "NIIP",
+        "NNxxx",
+        "NP",
+        "NPI",
+        "OBI",
+        "OD",
+        "PA",
+        "PC",
+        "PCN",
+        "PE",
+        "PEN",
+        "PHC",
+        "PHE",
+        "PHO",
+        "PI",
+        "PLAC",
+        "PN",
+        "PNT",
+        "PPIN",
+        "PPN",
+        "PRC",
+        "PRN",
+        "PT",
+        "QA",
+        "RI",
+        "RN",
+        "RPH",
+        "RR",
+        "RRI",
+        "RRP",
+        "SB",
+        "SID",
+        "SL",
+        "SN",
+        "SNBSN",
+        "SNO",
+        "SP",
+        "SR",
+        "SS",
+        "STN",
+        "TAX",
+        "TN",
+        "TPR",
+        "TRL",
+        "U",
+        "UDI",
+        "UPIN",
+        "USID",
+        "VN",
+        "VP",
+        "VS",
+        "WC",
+        "WCN",
+        "WP",
+        "XV",
+        "XX",
+    ]
+)
 COG_COMMUNE = "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM"
-COG_COUNTRY = "https://mos.esante.gouv.fr/NOS/TRE_R20-Pays/FHIR/TRE-R20-Pays"
 RFC_3986 = "urn:ietf:rfc:3986"
 #: A patient's Mon Espace Santé mailbox is <INS>@patient.mssante.fr.
 PATIENT_DOMAIN = "@patient.mssante.fr"
@@ -142,8 +273,9 @@ def read_identifier(node: Node, run: Run) -> Identifier | None:
     value = node.get("value")
     if not value:
         return None
-    kinds = node.get("type", {}).get("coding", ())
-    found = from_fhir(node.get("system"), value, kinds[0].get("code") if kinds else None)
+    kind = node.get("type", {})
+    codings = kind.get("coding", ())
+    found = from_fhir(node.get("system"), value, codings[0].get("code") if codings else kind.get("text"))
     authority = node.get("assigner", {}).get("display")
     period = node.get("period")
     if authority is None and period is None:
@@ -164,7 +296,8 @@ def write_identifier(identifier: Identifier, node: Node, run: Run) -> None:
     if is_ins(identifier):
         node["use"] = "official" if identifier.end is None else "old"
     if fhir.type is not None:
-        node["type"] = {"coding": [{"system": fhir.type_system, "code": fhir.type}]}
+        known = fhir.type_system != FHIR_0203 or fhir.type in TYPES_0203
+        node["type"] = {"coding": [{"system": fhir.type_system, "code": fhir.type}]} if known else {"text": fhir.type}
     if fhir.system is not None:
         node["system"] = fhir.system
     node["value"] = fhir.value
@@ -304,9 +437,8 @@ def read_address(node: Node, run: Run) -> Address | None:
 def write_address(address: Address, node: Node, run: Run) -> None:
     """Address; a use that FHIR does not have is left out (`birth` is said by the place it stands in)."""
     if address.insee is not None:
-        # Codes 99… are countries (TRE_R20), the others communes (TRE_R13).
-        system = COG_COUNTRY if address.insee.startswith("99") else COG_COMMUNE
-        node["extension"] = [{"url": INSEE, "valueCoding": {"system": system, "code": address.insee}}]
+        # Codes 99… are countries; fr-core-vs-insee-code binds this place to TRE_R13 alone.
+        node["extension"] = [{"url": INSEE, "valueCoding": {"system": COG_COMMUNE, "code": address.insee}}]
     if address.use in _ADDRESS_USES:
         node["use"] = address.use
     if address.lines:

@@ -1,4 +1,4 @@
-"""What PDSm asks of a DocumentReference: the class of its type, and a warning for each part that nobody said.
+"""What R4 and PDSm ask of resources that no table says: one of a choice, the class of a type, and a warning for each part that nobody said.
 
 PDSm 3.1.1 (pdsm-comprehensive-document-reference on MHD 4.2.3). Nothing is invented: absent stays absent.
 """
@@ -10,10 +10,11 @@ from typing import Any
 from connector.exchange.documents import Document
 from connector.fhir.codec import Resource
 from connector.fhir.datatypes import system_uri
+from connector.fhir.gathering import CHOICES, UNKNOWN_CLASS
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
-__all__ = ["REQUIRED", "complete"]
+__all__ = ["REQUIRED", "classified", "missing", "ordered", "report", "settle_choices", "stay"]
 
 BY = "connector/fhir/documents.py"
 
@@ -39,19 +40,25 @@ REQUIRED = (
 )
 
 
-def complete(flat: Resource, document: Document, run: Run, place: str, path: str) -> None:
-    """Add the class of the document's type when it has none, and report what PDSm still misses. A deletion owes nothing."""
+def classified(flat: Resource, document: Document, run: Run, place: str, path: str) -> None:
+    """Add the class of the document's type when it has none."""
     if "category" not in flat and document.type is not None:
         category = _class_of(document.type.code, run)
         if category is not None:
             flat["category"] = [{"coding": [category]}]
             for key in category:
                 run.derived(f"{place}.category[1].coding[1].{key}", [f"{path}.type.code"], BY)
-    if flat.get("status") == "entered-in-error":
-        return
-    for required in REQUIRED:
-        if not _has(flat, required.split(".")):
-            run.report(Severity.WARNING, IssueCode.MAP_REQUIRED, f"{place}.{required}", expected=f"PDSm: {required}")
+
+
+def missing(flat: Resource) -> list[str]:
+    """What PDSm requires and is not there."""
+    return [required for required in REQUIRED if not _has(flat, required.split("."))]
+
+
+def report(lacking: list[str], run: Run, place: str) -> None:
+    """Tell what PDSm misses."""
+    for required in lacking:
+        run.report(Severity.WARNING, IssueCode.MAP_REQUIRED, f"{place}.{required}", expected=f"PDSm: {required}")
 
 
 def _class_of(code: str, run: Run) -> Resource | None:
@@ -81,3 +88,44 @@ def _has(node: Any, names: list[str]) -> bool:
         if not node:
             return False
     return True
+
+
+def settle_choices(flat: Resource) -> None:
+    """What R4 says once: a date of death is a death, a rank of birth is a multiple birth. A contact has no birth certificate (FR Core)."""
+    for plain, exact in CHOICES:
+        if exact in flat:
+            flat.pop(plain, None)
+    for contact in flat.get("contact", ()):
+        contact.get("name", {}).pop("extension", None)
+
+
+def stay(flat: Resource) -> Resource:
+    """What R4 requires of an Encounter and nobody said is said to be unknown."""
+    return {
+        "resourceType": "Encounter",
+        **({"meta": flat["meta"]} if "meta" in flat else {}),
+        "status": "unknown",
+        "class": dict(UNKNOWN_CLASS),
+        **{key: value for key, value in flat.items() if key not in ("resourceType", "meta")},
+    }
+
+
+_FIRST = (
+    "resourceType",
+    "meta",
+    "contained",
+    "extension",
+    "masterIdentifier",
+    "identifier",
+    "status",
+    "docStatus",
+    "type",
+    "category",
+    "subject",
+    "date",
+)
+
+
+def ordered(flat: Resource) -> Resource:
+    """Identity first, for whoever reads the JSON."""
+    return {key: flat[key] for key in (*_FIRST, *flat) if key in flat}

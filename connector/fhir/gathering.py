@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 
 from connector.fhir.codec import Resource
+from connector.fhir.datatypes import PATIENT_DOMAIN
 from connector.fhir.link import link
-from connector.fhir.modes import gather_mode, with_attached
+from connector.fhir.modes import gather_mode, patient_party, with_attached
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
-__all__ = ["UNKNOWN_CLASS", "take_apart"]
+__all__ = ["CHOICES", "UNKNOWN_CLASS", "take_apart", "unique_id"]
+
+#: Of these the second says the first too; R4 takes one of them.
+CHOICES = (("deceasedBoolean", "deceasedDateTime"), ("multipleBirthBoolean", "multipleBirthInteger"))
 
 #: What assemble writes where R4 requires the class of a stay and nobody said it.
 UNKNOWN_CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"}
+INTENDED_RECIPIENT = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-intended-recipient"
 _VISIBILITY = frozenset(VISIBILITY)
 
 
@@ -27,6 +33,16 @@ def take_apart(resource: Resource, run: Run) -> Resource:
     tree = with_attached(link(resource, run), run)
     if len(tree.get("Patient", ())) > 1:
         run.report(Severity.ERROR, IssueCode.FHIR_INVALID, "Patient[2]", expected="one Patient")
+    for patient in tree.get("Patient", ()):
+        for plain, exact in CHOICES:
+            if exact in patient:
+                patient.setdefault(plain, True)
+    for submission_set in tree.get("List", ()):
+        _drop_own_number(submission_set)
+        for extension in submission_set.get("extension", ()):
+            if extension.get("valueReference", {}).get(LINK) == "->Patient":  # the one who is sent to is the patient
+                extension["url"] = INTENDED_RECIPIENT
+                extension["valueReference"] = {TARGET: _recipient(tree["Patient"][0])}
     documents = tree.get("DocumentReference", ())
     for encounter in _encounters(tree, documents):
         if encounter.get("class") == UNKNOWN_CLASS:
@@ -39,6 +55,36 @@ def take_apart(resource: Resource, run: Run) -> Resource:
         tree[SUBMISSION] = [submission]
     gather_mode(tree, run)
     return tree
+
+
+def _recipient(patient: Resource) -> Resource:
+    """The patient as a recipient: matricule, name, and the mailbox that the matricule makes (only such a recipient is written as the Patient)."""
+    numbers = [each for each in patient.get("identifier", ()) if each.get("use") == "official"]
+    addresses = [each.get("value", "") for each in patient.get("telecom", ())]
+    addresses += [f"{each.get('value', '')}{PATIENT_DOMAIN}" for each in numbers]
+    role = patient_party(patient, next((each for each in addresses if each.endswith(PATIENT_DOMAIN)), None))
+    person = role.setdefault("practitioner", {TARGET: {"resourceType": "Practitioner"}})[TARGET]
+    if numbers:
+        person["identifier"] = numbers
+    for name in person.get("name", ()):
+        name["use"] = "official"
+    return role
+
+
+def _drop_own_number(listed: Resource) -> None:
+    """The uniqueId that assemble makes of a List's id is no control id."""
+    own = unique_id(listed.get("id", ""))
+    kept = [each for each in listed.get("identifier", ()) if own is None or each.get("value") != own]
+    if "identifier" in listed:
+        listed["identifier"] = kept
+
+
+def unique_id(identity: str) -> str | None:
+    """A UUID as an OID of arc 2.25; None for another id."""
+    try:
+        return f"urn:oid:2.25.{uuid.UUID(identity).int}"
+    except ValueError:
+        return None
 
 
 def _encounters(tree: Resource, documents: Iterable[Resource]) -> Iterable[Resource]:

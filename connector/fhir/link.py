@@ -148,6 +148,8 @@ class _Linking:
             return self._node(node, contained)
         rest = {key: value for key, value in node.items() if key not in ("reference", "type")}
         kind = self.roots.get(id(target))
+        if reference.startswith("#") and self.places[-1] == "sourcePatientInfo" and "Patient" in self.roots.values():
+            kind = "Patient"  # PDSm contains the patient as known to whoever wrote the document: the one of the Bundle
         if kind is not None:
             made = {LINK: f"->{kind}", **self._node(rest, contained)}
             named = _named(target) if kind in _ROOTED else None

@@ -14,7 +14,7 @@ from connector.fhir.tree import LINK, SUBMISSION, TARGET
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
-__all__ = ["gather_mode", "with_attached"]
+__all__ = ["gather_mode", "patient_party", "with_attached"]
 
 _STRUCTURE = ("category", "medium", "status")
 
@@ -81,7 +81,7 @@ def _gather_thread(tree: Resource, submission: Resource, run: Run) -> None:
     patient: Resource = next(iter(tree.get("Patient", ())), {})
     telecoms = patient.get("telecom", [])
     mailbox = next((each["value"] for each in telecoms if each.get("value", "").endswith(PATIENT_DOMAIN)), None)
-    party = _party(patient, mailbox)
+    party = patient_party(patient, mailbox)
     if mode == "mon_espace_sante" and mailbox is not None:
         submission["mailbox"] = mailbox
         patient["telecom"] = [each for each in telecoms if each.get("value") != mailbox]
@@ -150,7 +150,7 @@ def _is_patient(reference: Any) -> bool:
     return isinstance(reference, dict) and reference.get(LINK) == "->Patient"
 
 
-def _party(patient: Resource, mailbox: str | None) -> Resource:
+def patient_party(patient: Resource, mailbox: str | None) -> Resource:
     """The Patient as somebody who writes or reads: the birth name and the mailbox."""
     names = patient.get("name", ())
     official: Resource = next((each for each in names if each.get("use") == "official"), next(iter(names), {}))

@@ -78,11 +78,8 @@ def _wrong(request: Request) -> Issue | None:
         return _invalid(f"{request.place}.resource", "a resource of the type of the request")
     if request.method == "POST" and (request.id or request.query):
         return _invalid(f"{place}.url", "a type alone for POST")
-    if (
-        (request.method == "PUT"
-        and not request.query
-        and "/" in request.id)
-        or (request.method == "PUT" and not (request.id or request.query))
+    if (request.method == "PUT" and not request.query and "/" in request.id) or (
+        request.method == "PUT" and not (request.id or request.query)
     ):
         return _invalid(f"{place}.url", "Type/id or Type?query for PUT")
     if request.id and request.resource is not None and request.resource.get("id", request.id) != request.id:

@@ -100,6 +100,7 @@ def texts(place: str, text: str) -> Iterator[str]:
 
 
 WORDS = {
+    ".type.coding[1].code": ("ZZ",),  # a type that no table has is text
     "gender": ("male", "female"),
     "name[1].use": ("official", "usual", "maiden"),
     "Patient[1].identifier[1].system": tuple(f"urn:oid:1.2.250.1.213.1.4.{last}" for last in (8, 9, 10, 11)),

@@ -57,7 +57,8 @@ class TestWhatIsWritten:
         bundle = json.loads(outputs(case)["fhir"])
         urls = [entry["fullUrl"] for entry in bundle["entry"]]
         assert len(urls) == len(set(urls))
-        assert set(references(bundle)) <= set(urls)
+        inside = {f"#{inner['id']}" for entry in bundle["entry"] for inner in entry["resource"].get("contained", ())}
+        assert set(references(bundle)) <= {*urls, *inside}
         assert all(entry["fullUrl"] == f"urn:uuid:{entry['resource']['id']}" for entry in bundle["entry"])
 
     def test_the_bundle_is_valid_for_another_implementation_of_r4(self, case: Case) -> None:
@@ -113,7 +114,7 @@ class TestWhatIsWritten:
 
 
 #: Who publishes the extensions that we write.
-PUBLIC = ("http://hl7.org/fhir/", "https://hl7.fr/ig/fhir/core/", "https://interop.esante.gouv.fr/ig/fhir/pdsm/")
+PUBLIC = ("http://hl7.org/fhir/", "https://profiles.ihe.net/ITI/MHD/", "https://hl7.fr/ig/fhir/core/", "https://interop.esante.gouv.fr/ig/fhir/pdsm/")
 
 #: What a format has no place for, or says more exactly: fields of the Exchange, by source and target format or by case and target.
 LOSSES: dict[str, frozenset[str]] = {

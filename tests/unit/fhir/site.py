@@ -155,7 +155,7 @@ DOCUMENT = Document(
             accession=Identifier(value="A1", kind="ACSN"),
         ),
     ),
-    references=(Identifier(value="R1", system="1.2.9"),),
+    references=(Identifier(value="R1", system="1.2.3.9"),),
 )
 STAY = Encounter(
     number=Identifier(value="V1", system="1.2.3.5", kind="VN"),

@@ -134,7 +134,7 @@ def found(store: Search, kind: str, *parameters: tuple[str, str]) -> list[str]:
         ("QuestionnaireResponse", "questionnaire", "https://x.example/q", 1),
         ("QuestionnaireResponse", "questionnaire", "https://x.example/q|2", 1),
         ("QuestionnaireResponse", "questionnaire", "https://x.example/q|3", 0),
-        ("Organization", "name", "ch", 2),
+        ("Organization", "name", "ch", 1),
         ("List", "code", "submissionset", 1),
     ],
 )
