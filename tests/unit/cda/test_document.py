@@ -67,6 +67,28 @@ def test_family_names_are_read_however_senders_qualify_them(
     assert [name.family for name in read.patient.names] == expected
 
 
+def test_what_senders_add_to_the_header_is_read_and_not_written(library: Library, run: Run) -> None:
+    added = document().replace(
+        b"<birthplace>",
+        b'<guardian><code code="MTH" codeSystem="2.16.840.1.113883.5.111" displayName="M"/>'
+        b"<guardianPerson><name><family>PAT-MERE</family></name></guardianPerson></guardian><birthplace>",
+        1,
+    ).replace(
+        b"</patient></patientRole>",
+        b"</patient><providerOrganization><name>CH Test</name></providerOrganization></patientRole>",
+        1,
+    )
+    assert added.count(b"guardian") > document().count(b"guardian")
+    read = reading(added, library, run)
+    assert read.patient is not None
+    assert read.patient.guardians[0].relation == Concept(code="MTH", system="2.16.840.1.113883.5.111", display="M")
+    written = write_document(as_exchange(read, id="1.2.250.1.213.1.4.10.9.1.2"), run, library).value
+    assert written is not None
+    assert b"PAT-MERE" in written
+    assert b"MTH" not in written
+    assert b"providerOrganization" not in written
+
+
 def test_what_was_concluded_is_told_to_explain(library: Library, run: Run) -> None:
     reading(document(), library, run)
     assert run.derivations is not None

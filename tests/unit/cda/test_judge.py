@@ -30,7 +30,7 @@ def test_what_the_golden_cases_write_has_no_error(judge: NationalJudge, root: Pa
     told = {}
     for file in files:
         found = judge.judge(file.read_bytes(), ("xsd", *PROFILES))
-        errors = [f"{each.place} {each.text()}" for each in found if each.severity >= Severity.ERROR]
+        errors = [f"{each.place} {each.text()}" for each in found if each.severity >= Severity.WARNING]
         if errors and not any(word in file.parent.name for word in _GIVEN):
             told[file.parent.name] = errors
     assert told == {}
