@@ -68,15 +68,19 @@ def test_family_names_are_read_however_senders_qualify_them(
 
 
 def test_what_senders_add_to_the_header_is_read_and_not_written(library: Library, run: Run) -> None:
-    added = document().replace(
-        b"<birthplace>",
-        b'<guardian><code code="MTH" codeSystem="2.16.840.1.113883.5.111" displayName="M"/>'
-        b"<guardianPerson><name><family>PAT-MERE</family></name></guardianPerson></guardian><birthplace>",
-        1,
-    ).replace(
-        b"</patient></patientRole>",
-        b"</patient><providerOrganization><name>CH Test</name></providerOrganization></patientRole>",
-        1,
+    added = (
+        document()
+        .replace(
+            b"<birthplace>",
+            b'<guardian><code code="MTH" codeSystem="2.16.840.1.113883.5.111" displayName="M"/>'
+            b"<guardianPerson><name><family>PAT-MERE</family></name></guardianPerson></guardian><birthplace>",
+            1,
+        )
+        .replace(
+            b"</patient></patientRole>",
+            b"</patient><providerOrganization><name>CH Test</name></providerOrganization></patientRole>",
+            1,
+        )
     )
     assert added.count(b"guardian") > document().count(b"guardian")
     read = reading(added, library, run)
