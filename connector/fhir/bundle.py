@@ -20,7 +20,7 @@ from connector.exchange.model import Exchange
 from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.documents import classified, missing, ordered, report, settle_choices, stay
-from connector.fhir.filing import Filing, link_to_message
+from connector.fhir.filing import ABSENT, Filing, link_to_message
 from connector.fhir.gathering import take_apart
 from connector.fhir.pdsm import PDSM_OPTIONS, claim_document, claim_submission, filled, orphans
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
@@ -38,7 +38,6 @@ FR_PATIENT_INS = FR_CORE + "fr-core-patient-ins"
 _NO_STAY = {"resourceType", "subject"}
 #: What makes a List worth writing: who sent to whom.
 _SENT = {"source", "extension", "title", "provenance"}
-_ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
 
 def assemble(tree: Resource, exchange: Exchange, run: Run) -> Resource:
@@ -111,10 +110,21 @@ class _Assembly:
         flat = self._flat(node, place)
         if flat["resourceType"] == "Encounter":
             flat = stay(flat)
+        self._systems(flat, place)
         identity = self._content_id(flat)
         if self.explaining:
             self._derived(f"{place}.id", ())
         return self._put(flat, identity)
+
+    def _systems(self, flat: Resource, place: str) -> None:
+        """A number of a professional or structure whose domain nobody said: said to be unknown (Annuaire Santé requires one)."""
+        if flat["resourceType"] not in ("Practitioner", "Organization"):
+            return
+        for number, identifier in enumerate(flat.get("identifier", ()), 1):
+            if "system" not in identifier:
+                identifier["_system"] = ABSENT
+                for leaf in ("url", "valueCode"):
+                    self._derived(f"{place}.identifier[{number}]._system.extension[1].{leaf}", ())
 
     def _settled(self, node: Resource, place: str) -> str:
         """As `_settle`; in a thread the same people come again and again."""
@@ -327,7 +337,7 @@ class _Assembly:
             attachment["url"] = self._put(resource, binary)
         elif content is not None and (content.sha256 or content.sha1):
             attachment["url"] = f"Binary/{binary}"
-        contents[0] = {**contents[0], "attachment": attachment or dict(_ABSENT)}
+        contents[0] = {**contents[0], "attachment": attachment or dict(ABSENT)}
 
     def _list(self, documents: list[str]) -> Resource | None:
         """The submission, when it says who sent to whom (MHD SubmissionSet)."""
@@ -347,7 +357,8 @@ class _Assembly:
         name = (sender.system or sender.value) if sender else ""
         identity = derived(self.context, "submission", name, control, *documents)
         if self.claimed == len(documents):
-            claim_submission(flat, identity, self._entry, self.run, sender)
+            monsisra = self.exchange.origin == "monsisra"
+            claim_submission(flat, identity, self._entry, self.run, sender, monsisra=monsisra)
         self._put(flat, identity)
         listed: Resource = self.entries[-1]["resource"]
         return listed

@@ -114,8 +114,12 @@ def _as_known(patient: Resource) -> Resource:
     return {name: patient[name] for name in kept if name in patient}
 
 
-def claim_submission(flat: Resource, identity: str, find: Find, run: Run, sender: Identifier | None) -> None:
+def claim_submission(
+    flat: Resource, identity: str, find: Find, run: Run, sender: Identifier | None, *, monsisra: bool
+) -> None:
     """Claim the profile of the List when who sent, when and for what activity are known; its people are contained."""
+    if monsisra:  # its own submission: it is made now
+        flat.setdefault("date", run.context.now)
     source = find(flat.get("source", {}).get("reference", ""))
     number, activity = unique_id(identity), _activity(source, find, run)
     if source is None or number is None or activity is None or not {"date", "subject"} <= flat.keys():
