@@ -27,5 +27,6 @@ class WrittenDocuments(BaseModel):
         description="Sector of activity (JDV_J04) of an author whose organisation does not say it; the default is « service numérique référencé ».",
     )
     facility: str = Field(
-        default="SNR", description="Kind of facility (JDV_J02) where the exchange does not say it; the default as above."
+        default="SNR",
+        description="Kind of facility (JDV_J02) where the exchange does not say it; the default as above.",
     )

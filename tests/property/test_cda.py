@@ -126,7 +126,8 @@ performers = st.builds(Party, function=st.none() | concepts, period=st.none() | 
 recipients = st.builds(
     Party,
     role=st.just("PRCP"),
-    **{key: entity[key] for key in ("identifiers", "name", "telecoms", "addresses", "organization")},
+    organization=st.none() | organizations.map(lambda o: msgspec.structs.replace(o, sector=None)),
+    **{key: entity[key] for key in ("identifiers", "name", "telecoms", "addresses")},
 )
 patients = st.builds(
     Patient,
@@ -148,12 +149,11 @@ patients = st.builds(
     birth_order=st.none() | st.integers(1, 9),
     guardians=some(
         st.builds(
-            Party, identifiers=some(identifiers), relation=st.none() | concepts, name=names, telecoms=some(telecoms, 1),
+            Party, identifiers=some(identifiers), name=names, telecoms=some(telecoms, 1),
             addresses=some(addresses, 1), organization=st.none() | organizations,
         ),
         1,
     ),
-    managing=st.none() | organizations,
 )  # fmt: skip
 encounters = st.builds(
     Encounter, number=st.none() | identifiers, type=st.none() | concepts, period=periods, facility_type=st.none() | concepts,

@@ -78,7 +78,7 @@ def test_any_text_is_a_moment_or_a_value_error(text: str) -> None:
 
 
 @QUICK
-@given(STAMPS.map(lambda stamp: stamp.replace(microsecond=0, year=max(1950, min(stamp.year, 2030)))))
+@given(st.datetimes(datetime(1950, 1, 1), datetime(2030, 12, 31)).map(lambda stamp: stamp.replace(microsecond=0)))
 def test_a_local_time_in_its_zone_is_the_instant_that_python_knows(local: datetime) -> None:
     moment, ambiguous = with_zone(from_iso(local.isoformat()), "Europe/Paris")
     if ambiguous:
