@@ -12,6 +12,7 @@ from typing import Any
 from connector.exchange.identifiers import FHIR_0203, from_fhir, is_ins, is_oid, to_fhir
 from connector.exchange.people import Address, Concept, HumanName, Identifier, Period, Telecom
 from connector.fhir.primitives import (
+    TYPES_0203,
     moment_of,
     period_of,
     read_base64,
@@ -54,15 +55,6 @@ BIRTH_GIVEN = FR_CORE + "fr-core-patient-birth-list-given-name"
 INSEE = FR_CORE + "fr-core-address-insee-code"
 EMAIL_TYPE = FR_CORE + "fr-core-contact-point-email-type"
 MAIL_SYSTEM = "https://mos.esante.gouv.fr/NOS/TRE_R256-TypeMessagerie/FHIR/TRE-R256-TypeMessagerie"
-_TABLE_0203 = """
-AC ACSN AM AMA AN ANC AND ANON ANT APRN ASID BA BC BCFN BCT BR BRN BSNR CC CONM CY CZ DC DCFN DDS DEA DFN DI
-DL DN DO DP DPM DR DS EI EN ESN FDR FDRFN FI FILL GI GL GN HC IND JHN LACSN LANR LI LN LR MA MB MC MCD MCN
-MCR MCT MD MI MR MRT MS NBSNR NCT NE NH NI NII NIIP NNxxx NP NPI OBI OD PA PC PCN PE PEN PHC PHE PHO PI PLAC
-PN PNT PPIN PPN PRC PRN PT QA RI RN RPH RR RRI RRP SB SID SL SN SNBSN SNO SP SR SS STN TAX TN TPR TRL U UDI
-UPIN USID VN VP VS WC WCN WP XV XX
-"""
-#: Types of HL7's table 0203 in R4 (4.0.1); a type that it does not have is text.
-TYPES_0203 = frozenset(_TABLE_0203.split())
 COG_COMMUNE = "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM"
 RFC_3986 = "urn:ietf:rfc:3986"
 #: A patient's Mon Espace Santé mailbox is <INS>@patient.mssante.fr.

@@ -139,12 +139,19 @@ def claim_submission(
 
 
 def _activity(source: Resource | None, find: Find, run: Run) -> Resource | None:
-    """JDV_J03: what the site's settings say, else the sector of the sender's organisation."""
+    """JDV_J03: what the site's settings say, else the sector of the sender's organisation when it is one of that set."""
     code = run.context.options.get("designation_type", "")
     if code:
         return {"coding": [_coding("content-types", code, run)]}
-    organization = find((source or {}).get("organization", {}).get("reference", ""))
-    return next((each for each in (organization or {}).get("type", ()) if each.get("coding")), None)
+    table = run.context.table("content-types") if run.context.table is not None else None
+    organization: Resource = find((source or {}).get("organization", {}).get("reference", "")) or {}
+    for kind in organization.get("type", ()):
+        if table is not None and any(
+            table.to_exchange("fhir", each.get("code", "")) for each in kind.get("coding", ())
+        ):
+            found: Resource = kind
+            return found
+    return None
 
 
 def _source_id(sender: Identifier | None, run: Run) -> Resource:

@@ -13,6 +13,7 @@ from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
 __all__ = [
+    "TYPES_0203",
     "moment_of",
     "period_of",
     "read_base64",
@@ -30,6 +31,16 @@ __all__ = [
     "write_same",
     "write_sha1",
 ]
+
+_TABLE_0203 = """
+AC ACSN AM AMA AN ANC AND ANON ANT APRN ASID BA BC BCFN BCT BR BRN BSNR CC CONM CY CZ DC DCFN DDS DEA DFN DI
+DL DN DO DP DPM DR DS EI EN ESN FDR FDRFN FI FILL GI GL GN HC IND JHN LACSN LANR LI LN LR MA MB MC MCD MCN
+MCR MCT MD MI MR MRT MS NBSNR NCT NE NH NI NII NIIP NNxxx NP NPI OBI OD PA PC PCN PE PEN PHC PHE PHO PI PLAC
+PN PNT PPIN PPN PRC PRN PT QA RI RN RPH RR RRI RRP SB SID SL SN SNBSN SNO SP SR SS STN TAX TN TPR TRL U UDI
+UPIN USID VN VP VS WC WCN WP XV XX
+"""
+#: Types of HL7's table 0203 in R4 (4.0.1); a type that it does not have is text.
+TYPES_0203 = frozenset(_TABLE_0203.split())
 
 Node = dict[str, Any]
 
