@@ -93,6 +93,7 @@ def site_context(settings: Settings, tables: Tables) -> Callable[[str], Context]
     options["test_names"] = "\n".join(settings.identity.test_names)
     options["author_specialty"] = settings.identity.author_specialty
     options |= settings.documents.model_dump()
+    options["fr_core"] = settings.fhir.core
     options |= {name: value for name, value in settings.pdsm.model_dump().items() if value}
     options["monsisra_domains"] = " ".join(settings.monsisra.domains)
 

@@ -21,6 +21,7 @@ from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.documents import classified, missing, ordered, report, settle_choices, stay
 from connector.fhir.filing import ABSENT, Filing, link_to_message
+from connector.fhir.fr_core import claim_patient
 from connector.fhir.gathering import take_apart
 from connector.fhir.pdsm import PDSM_OPTIONS, claim_document, claim_submission, filled, orphans
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
@@ -31,9 +32,6 @@ from connector.mapping.language import Run
 __all__ = ["assemble", "take_apart"]
 
 BY = "connector/fhir/bundle.py"
-FR_CORE = "https://hl7.fr/ig/fhir/core/StructureDefinition/"
-FR_PATIENT = FR_CORE + "fr-core-patient"
-FR_PATIENT_INS = FR_CORE + "fr-core-patient-ins"
 #: An Encounter that says nothing but whose it is.
 _NO_STAY = {"resourceType", "subject"}
 #: What makes a List worth writing: who sent to whom.
@@ -212,9 +210,12 @@ class _Assembly:
             if not flat["identifier"]:
                 del flat["identifier"]
         add_mailbox(flat, self.tree, self.run, "" if matricule else place, qualified=qualified)
-        profile = FR_PATIENT_INS if matricule and qualified and self._ins_complete(flat, place) else FR_PATIENT
-        flat["meta"] = {"profile": [profile]}
-        self._derived(f"{place}.meta.profile[1]", ["patient.identity_status"] if patient.identity_status else [])
+        ins = bool(matricule) and qualified and self._ins_complete(flat, place)
+        status = ["patient.identity_status"] if patient.identity_status else []
+        for filled_place in claim_patient(flat, self.context.options.get("fr_core", ""), ins=ins):
+            self._derived(f"{place}.{filled_place}", ())
+        for number in range(1, len(flat["meta"]["profile"]) + 1):
+            self._derived(f"{place}.meta.profile[{number}]", status)
         identity = self._identity("patient", patient_key(patient), "patient", place)
         self.urls["Patient"] = self._put(flat, identity)
 

@@ -11,6 +11,15 @@ from typing import Any
 
 from connector.exchange.identifiers import FHIR_0203, from_fhir, is_ins, is_oid, to_fhir
 from connector.exchange.people import Address, Concept, HumanName, Identifier, Period, Telecom
+from connector.exchange.results import Quantity
+from connector.fhir.measures import (
+    read_decimal,
+    read_instant,
+    read_quantity,
+    write_decimal,
+    write_instant,
+    write_quantity,
+)
 from connector.fhir.primitives import (
     TYPES_0203,
     moment_of,
@@ -384,6 +393,9 @@ DATATYPES: dict[str, Datatype] = {
         Datatype("contact", read_contact, write_contact, node=True, value=Telecom),
         Datatype("mailbox", read_mailbox, write_mailbox, node=True, value=str),
         Datatype("period", read_period, write_period, node=True, value=Period),
+        Datatype("quantity", read_quantity, write_quantity, node=True, value=Quantity),
+        Datatype("decimal", read_decimal, write_decimal, node=False, value=str),
+        Datatype("instant", read_instant, write_instant, node=False, value=str),
         Datatype("datetime", read_datetime, write_datetime, node=False, value=str),
         Datatype("date", read_datetime, write_date, node=False, value=str),
         Datatype("base64", read_base64, write_base64, node=False, value=bytes),

@@ -341,7 +341,7 @@ class Settings(Model):
     documents: WrittenDocuments = Field(
         default=WrittenDocuments(), description="What stands in the documents that the connector makes itself."
     )
-    fhir: FhirApi = Field(default=FhirApi(), description="Limits of the FHIR API.")
+    fhir: FhirApi = Field(default=FhirApi(), description="FHIR: the version of FR Core, limits of the API.")
     senders: dict[str, SenderRules] = Field(
         default={},
         description="Rules for senders that write differently, by `MSH-3|MSH-4`, by the name of a receiver, or `*` for any.",

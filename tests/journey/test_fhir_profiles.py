@@ -118,10 +118,10 @@ def judged(resources: Path, packages: list[Path]) -> list[Message]:
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
-def unpacked(shared: Path, place: Path) -> list[Path]:
+def unpacked(shared: Path, place: Path, names: tuple[str, ...] = PACKAGES) -> list[Path]:
     """The packages as folders."""
     folders = []
-    for package in PACKAGES:
+    for package in names:
         folders.append(place / package)
         with tarfile.open(shared / "fhir-data" / "packages" / package) as archive:
             archive.extractall(folders[-1], filter="data")
@@ -194,3 +194,21 @@ def test_a_submission_of_pdsm_refers_to_its_patient_documents_and_bytes_alone() 
     ]
     named = [kinds.get(reference, "?") for each in submitted for reference in references(each) if reference[:1] != "#"]
     assert set(named) == {"Patient", "DocumentReference", "Binary"}
+
+
+def test_patients_conform_to_fr_core_2_2_where_the_site_says_so(tmp_path: Path, shared: Path) -> None:
+    resources = tmp_path / "resources"
+    resources.mkdir()
+    used = msgspec.structs.replace(context(), options={**context().options, "fr_core": "2.2.0"})
+    for name, exchange in cases():
+        if exchange.patient is None or name.split("-")[0] not in ("journeys", "fhir", "hprim"):
+            continue
+        bundle = json.loads(translator().write(exchange, "fhir", used).value or b"{}")
+        for entry in bundle["entry"]:
+            if entry["resource"]["resourceType"] == "Patient":
+                (resources / f"{name}.json").write_text(json.dumps(entry["resource"]), encoding="utf-8")
+    packages = unpacked(shared, tmp_path, ("hl7.fhir.uv.extensions.r4.tgz", "hl7.fhir.fr.core-2.2.0.tgz"))
+    told = judged(resources, packages)
+    errors = [each for each in told if each.get("severity") in ("error", "fatal")]
+    assert not errors, json.dumps(errors[:10], indent=1, ensure_ascii=False)
+    assert len({each["file"] for each in told}) > 10
