@@ -24,6 +24,7 @@ from connector.fhir.filing import ABSENT, Filing, link_to_message
 from connector.fhir.fr_core import claim_patient
 from connector.fhir.gathering import take_apart
 from connector.fhir.pdsm import PDSM_OPTIONS, claim_document, claim_submission, filled, orphans
+from connector.fhir.results import completed, plain, report_id
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
@@ -68,6 +69,7 @@ class _Assembly:
         documents = [
             self._document(number, node) for number, node in enumerate(self.tree.get("DocumentReference", ()), 1)
         ]
+        self._reports()
         listed = self._list(documents)
         filing = Filing(self.exchange, self.run, self._put, self.entries)
         write_threads(filing, self.tree, self._flat, listed)
@@ -100,7 +102,7 @@ class _Assembly:
         return self._put(resource, self._content_id(resource))
 
     def _content_id(self, resource: Resource) -> str:
-        content = orjson.dumps(resource, default=_sha1, option=orjson.OPT_SORT_KEYS).decode()
+        content = orjson.dumps(resource, default=plain, option=orjson.OPT_SORT_KEYS).decode()
         return derived(self.context, resource["resourceType"], content)
 
     def _settle(self, node: Resource, place: str) -> str:
@@ -108,6 +110,8 @@ class _Assembly:
         flat = self._flat(node, place)
         if flat["resourceType"] == "Encounter":
             flat = stay(flat)
+        elif flat["resourceType"] in ("Observation", "Specimen"):
+            flat = completed(flat)
         self._systems(flat, place)
         identity = self._content_id(flat)
         if self.explaining:
@@ -128,7 +132,7 @@ class _Assembly:
         """As `_settle`; in a thread the same people come again and again."""
         if self.explaining or "Communication" not in self.tree:
             return self._settle(node, place)
-        content = orjson.dumps(node)
+        content = orjson.dumps(node, default=plain)
         url = self.people.get(content)
         if url is None:
             url = self.people[content] = self._settle(node, place)
@@ -339,6 +343,16 @@ class _Assembly:
         elif content is not None and (content.sha256 or content.sha1):
             attachment["url"] = f"Binary/{binary}"
         contents[0] = {**contents[0], "attachment": attachment or dict(ABSENT)}
+
+    def _reports(self) -> None:
+        """Reports of results, each after its observations."""
+        envelope = self.exchange.envelope
+        control = (envelope.control_id if envelope else None) or ""
+        for number, node in enumerate(self.tree.get("DiagnosticReport", ()), 1):
+            place = f"DiagnosticReport[{number}]"
+            flat = completed(self._flat(node, place))
+            self._derived(f"{place}.id", [f"reports[{number}].filler.value"])
+            self._put(flat, report_id(self.exchange.reports[number - 1], self.context, control, str(number)))
 
     def _list(self, documents: list[str]) -> Resource | None:
         """The submission, when it says who sent to whom (MHD SubmissionSet)."""

@@ -1,6 +1,7 @@
 """The line `structure:` of a message mapping: which segments, in which order, which are numbered, which belong under which.
 
-`MSH EVN PID PV1 {ORC OBR# [NTE]} TXA# OBX#(PRT NTE)`: `#` numbers field 1; `(…)` are the children of a segment; `{…}` repeats as a group;
+`MSH EVN PID PV1 {ORC OBR# [NTE]} TXA# OBX#(PRT NTE)`: `#` numbers field 1; `(…)` are the children of a segment, in turn
+with children of their own; `{…}` repeats as a group;
 `[…]` marks what may be absent and changes nothing here. Segments that the structure does not name keep their order at the end.
 """
 
@@ -31,7 +32,8 @@ class Position(NamedTuple):
 def positions(structure: str) -> dict[str, Position]:
     """The positions by segment name. Raises ValueError when the line cannot be read."""
     found: dict[str, Position] = {}
-    parent = name = ""
+    parents: list[str] = []
+    name = ""
     depth = group = 0
     for word in _TOKEN.findall(structure):
         if word == "{":
@@ -40,16 +42,19 @@ def positions(structure: str) -> dict[str, Position]:
         elif word == "}":
             depth -= 1
         elif word == "(":
-            parent = name
-        elif word == ")":
-            parent = ""
+            found.setdefault(name, Position(group, len(found), False, depth > 0, ()))
+            parents.append(name)
+        elif word == ")" and parents:
+            parents.pop()
         elif word == "#":
-            found[name] = found[name]._replace(numbered=True)
+            before = found.get(name) or Position(group, len(found), False, depth > 0, ())
+            found[name] = before._replace(numbered=True)
         elif word[0].isalpha() and len(word) == 3:
             name = word
-            group += not depth and not parent
-            if parent:
-                found[parent] = found[parent]._replace(children=(*found[parent].children, name))
+            group += not depth and not parents
+            if parents:
+                held = found[parents[-1]]
+                found[parents[-1]] = held._replace(children=(*held.children, name))
             else:
                 found[name] = Position(group, len(found), False, depth > 0, ())
         elif word not in "[]":
@@ -58,19 +63,18 @@ def positions(structure: str) -> dict[str, Position]:
 
 
 def nested(message: Message, structure: str) -> None:
-    """Put the children that the structure names (`OBX(PRT NTE)`) under the segment that they follow; all others keep their place."""
+    """Put the children that the structure names (`OBX(PRT NTE)`, `OBR(NTE OBX(NTE))`) under the nearest segment before them that takes them."""
     known = positions(structure)
     top: list[Segment | Group] = []
-    parent: Segment | None = None
-    wanted: tuple[str, ...] = ()
+    around: list[tuple[Segment, tuple[str, ...]]] = []  # who takes children here, the innermost last
     for segment in message.segments:
-        if parent is not None and segment.name in wanted:
-            parent.children.append(segment)
-            continue
-        position = known.get(segment.name)
+        while around and segment.name not in around[-1][1]:
+            around.pop()
         segment.children = []
-        top.append(segment)
-        parent, wanted = (segment, position.children) if position is not None and position.children else (None, ())
+        (around[-1][0].children if around else top).append(segment)
+        position = known.get(segment.name)
+        if position is not None and position.children:
+            around.append((segment, position.children))
     message.children = top
     message.indexes.clear()
 
@@ -88,7 +92,8 @@ def arranged(message: Message, structure: str) -> None:
             keys[id(segment)] = (1_000, 0, 0)
             continue
         keys[id(segment)] = (position.group, occurrence if position.grouped else 0, position.place)
-        segment.children.sort(key=lambda child, order=position.children: _rank(child, order))  # type: ignore[misc]
+        if isinstance(segment, Segment):
+            _sort_children(segment, known)
     message.children.sort(key=lambda segment: keys[id(segment)])
     message.indexes.clear()
     _numbered(message, known)
@@ -98,6 +103,15 @@ def _kept(segment: Segment) -> bool:
     segment.children = [child for child in segment.children if isinstance(child, Group) or _kept(child)]
     segment.trim()
     return len(segment) > 0 or bool(segment.children)
+
+
+def _sort_children(segment: Segment, known: dict[str, Position]) -> None:
+    position = known.get(segment.name)
+    order = position.children if position is not None else ()
+    segment.children.sort(key=lambda child: _rank(child, order))
+    for child in segment.children:
+        if isinstance(child, Segment) and child.children:
+            _sort_children(child, known)
 
 
 def _rank(child: Segment | Group, order: tuple[str, ...]) -> int:

@@ -235,6 +235,8 @@ def target(exchange: Exchange, options: Mapping[str, str]) -> tuple[str, str, st
         if options.get("requests") == "referral":
             return "REF^I12" if fresh else "RRI^I12", "", REFERRAL
         return "ORM^O01" if fresh else "ORU^R01", "", TELEEXPERTISE
+    if exchange.reports and not exchange.documents:
+        return "ORU^R01", "", ""
     event = _EVENTS.get(exchange.intent or "")
     if event is None:
         return ("ADT^A28" if not exchange.encounter else "ADT^A01"), "", ""

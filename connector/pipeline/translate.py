@@ -23,6 +23,7 @@ from connector.exchange.rules import check
 from connector.hl7.codec import ParseOptions
 from connector.hl7.codec import parse as parse_hl7
 from connector.hl7.message import Message
+from connector.hl7.results import typed
 from connector.hl7.structure import nested
 from connector.hl7.validate import validate
 from connector.issues import Issue, IssueCode, Outcome, Severity, worst
@@ -305,7 +306,8 @@ class Translator:
             exchange = replace(exchange, patient=patient)
             run.derived("patient", ("documents[1].content",), _OUT)
         documents = tuple(self._as_cda(exchange, number, run) for number in range(len(exchange.documents)))
-        return replace(exchange, envelope=envelope, documents=documents)
+        reports = tuple(map(typed, exchange.reports))
+        return replace(exchange, envelope=envelope, documents=documents, reports=reports)
 
     def _as_cda(self, exchange: Exchange, number: int, run: Run) -> Document:
         document = exchange.documents[number]
