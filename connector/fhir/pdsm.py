@@ -17,13 +17,23 @@ from connector.fhir.datatypes import RFC_3986, system_uri
 from connector.fhir.gathering import unique_id
 from connector.mapping.language import Run
 
-__all__ = ["DOCUMENT", "PDSM_OPTIONS", "SUBMISSION_SET", "claim_document", "claim_submission", "filled", "orphans"]
+__all__ = [
+    "DOCUMENT",
+    "PDSM_OPTIONS",
+    "PROVIDE",
+    "SUBMISSION_SET",
+    "claim_document",
+    "claim_submission",
+    "filled",
+    "orphans",
+]
 
 BY = "connector/fhir/pdsm.py"
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/"
 IHE = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/"
 DOCUMENT = PDSM + "pdsm-comprehensive-document-reference"
 SUBMISSION_SET = PDSM + "pdsm-submissionset-comprehensive"
+PROVIDE = PDSM + "pdsm-comprehensive-provide-document-bundle"
 #: Kinds of resources that are contained where they are referred to.
 _PEOPLE = ("PractitionerRole", "Practitioner", "Organization", "Device")
 #: What a site says once where its senders say nothing: option → (path in DocumentReference.context, table).

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from connector.fhir.codec import Resource
+from connector.fhir.pdsm import DOCUMENT, PROVIDE, SUBMISSION_SET
 
 __all__ = ["submission"]
 
@@ -26,11 +27,17 @@ def submission(bundle: Resource) -> Resource | None:
         return None
     inside = {url: resource for url, resource in pool.items() if resource["resourceType"] not in _KINDS}
     entries = [_entry(entry["fullUrl"], _containing(entry["resource"], inside)) for entry in roots]
-    return {"resourceType": "Bundle", **_meta(bundle), "type": "transaction", "entry": entries}
+    return {"resourceType": "Bundle", **_claimed(roots), "type": "transaction", "entry": entries}
 
 
-def _meta(bundle: Resource) -> Resource:
-    return {"meta": bundle["meta"]} if "meta" in bundle else {}
+def _claimed(roots: list[Resource]) -> Resource:
+    """The profile of the Bundle, when its SubmissionSet and every document claim theirs."""
+    claims = [
+        set(entry["resource"].get("meta", {}).get("profile", ()))
+        for entry in roots
+        if entry["resource"]["resourceType"] in ("List", "DocumentReference")
+    ]
+    return {"meta": {"profile": [PROVIDE]}} if all(claim & {DOCUMENT, SUBMISSION_SET} for claim in claims) else {}
 
 
 def _entry(url: str, resource: Resource) -> Resource:

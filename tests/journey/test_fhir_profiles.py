@@ -18,7 +18,8 @@ import msgspec
 import pytest
 
 from connector.exchange.model import Context, Exchange
-from connector.fhir.pdsm import DOCUMENT, SUBMISSION_SET
+from connector.fhir.pdsm import DOCUMENT, PROVIDE, SUBMISSION_SET
+from connector.fhir.submission import submission
 from tests.conftest import ROOT
 from tests.golden.journeys_kit import context, translator
 from tests.golden.test_journeys import references
@@ -55,6 +56,8 @@ ACCEPTED = {
     "Terminology_TX_Code_ValueSet_Ext": "extensible binding, where the exchange holds words and no code",
     "Terminology_TX_ValueSet_NotFound": "JDV of the ANS, in no package at hand",
     "Questionnaire_QR_Q_NotFound": "the form of an expert is a canonical address of MonSisra, not a resource of this Bundle",
+    "All_observations_should_have_a_performer": "best practice of R4; who analysed is written when the laboratory said it",
+    "All_observations_should_have_an_effectiveDateTime_or_an_effectivePeriod": "the same, for the moment",
     "Reference_REF_NoDisplay": "a step of a téléexpertise of which nobody said who took it",
     "TYPE_SPECIFIC_CHECKS_DT_ATT_NO_CONTENT": "a deletion names a document and holds none of it",
 }
@@ -84,14 +87,17 @@ def sites() -> dict[str, Context]:
 
 
 def bundles() -> Iterator[tuple[str, dict[str, Any]]]:
-    """The Bundle of each golden exchange, and that of each document of MonSisra's own with a site's settings."""
+    """The Bundle of each golden exchange, and with a site's settings that of its documents, also as ITI-65 submits it."""
     for name, exchange in cases():
         for site, used in sites().items():
             if site == "site" and not (exchange.documents and name.startswith(("exchanges", "fhir"))):
                 continue
             written = translator().write(exchange, "fhir", used)
             assert written.value is not None, (name, written.issues)
-            yield f"{name}-{site}", json.loads(written.value)
+            bundle = json.loads(written.value)
+            yield f"{name}-{site}", bundle
+            if site == "site" and (submitted := submission(bundle)) is not None:
+                yield f"{name}-iti-65", submitted
 
 
 def repaired(package: Path) -> None:
@@ -181,6 +187,8 @@ def test_documents_and_submissions_claim_pdsm_where_nothing_is_missing() -> None
     assert ("fhir-everything-plain", DOCUMENT) in claims
     for name in ("fhir-everything-site", "exchanges-document-site"):
         assert {(name, DOCUMENT), (name, SUBMISSION_SET)} <= claims, name
+    whole = {name for name, bundle in bundles() if PROVIDE in bundle.get("meta", {}).get("profile", ())}
+    assert {"fhir-everything-iti-65", "exchanges-document-iti-65"} <= whole
     assert ("exchanges-document-plain", DOCUMENT) not in claims, "what is missing is told, nothing is claimed"
 
 
