@@ -24,7 +24,7 @@ from connector.fhir.filing import ABSENT, Filing, link_to_message
 from connector.fhir.fr_core import claim_patient
 from connector.fhir.gathering import take_apart
 from connector.fhir.pdsm import PDSM_OPTIONS, claim_document, claim_submission, filled, orphans
-from connector.fhir.results import completed, plain, report_id
+from connector.fhir.results import apart, completed, plain, report_id
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
@@ -113,7 +113,7 @@ class _Assembly:
         elif flat["resourceType"] in ("Observation", "Specimen"):
             flat = completed(flat)
         self._systems(flat, place)
-        identity = self._content_id(flat)
+        identity = apart(flat, self._content_id(flat), self.done, self.context)
         if self.explaining:
             self._derived(f"{place}.id", ())
         return self._put(flat, identity)
@@ -130,7 +130,7 @@ class _Assembly:
 
     def _settled(self, node: Resource, place: str) -> str:
         """As `_settle`; in a thread the same people come again and again."""
-        if self.explaining or "Communication" not in self.tree:
+        if self.explaining or "Communication" not in self.tree or node["resourceType"] == "Observation":
             return self._settle(node, place)
         content = orjson.dumps(node, default=plain)
         url = self.people.get(content)
