@@ -25,6 +25,8 @@ def completed(flat: Resource) -> Resource:
     if kind in ("DiagnosticReport", "Observation"):
         flat.setdefault("status", "unknown")
         flat.setdefault("code", dict(_CODE))
+    if kind == "Observation" and "value" not in flat.get("valueQuantity", ()):
+        flat.pop("valueQuantity", None)  # a unit beside a text is no quantity (R4: one value)
     if kind == "Observation" and not any(key.startswith("value") for key in flat):
         flat["dataAbsentReason"] = dict(_ABSENT)
     return {name: flat[name] for name in ("resourceType", "id", "meta", *elements(kind)) if name in flat}

@@ -1,12 +1,36 @@
-"""OBX-2 of a result that came from elsewhere: the type that its value is written in (v2.6 §7.4.2.2)."""
+"""The type of a result and its value (v2.6 §7.4.2.2): what senders write in an NM that is no number, and OBX-2 where nobody said it."""
 
 from __future__ import annotations
 
+import re
+
 from msgspec.structs import replace
 
-from connector.exchange.results import Observation, Report
+from connector.exchange.results import Observation, Quantity, Report
 
-__all__ = ["typed"]
+__all__ = ["numbers", "typed"]
+
+_NUMBER = re.compile(r"(<=|>=|<|>)?\s*([+-]?(?:\d+\.?\d*|\.\d+))", re.ASCII)
+
+
+def numbers(report: Report) -> Report:
+    """The report with every quantity a number: `<5` has its comparator apart, `positif` under NM is a text. Laboratories write both."""
+    settled = tuple(_settled(each) for each in report.observations)
+    same = all(new is old for new, old in zip(settled, report.observations, strict=True))
+    return report if same else replace(report, observations=settled)
+
+
+def _settled(observation: Observation) -> Observation:
+    quantity = observation.quantity
+    if quantity is None or quantity.value is None:
+        return observation
+    found = _NUMBER.fullmatch(quantity.value)
+    if found is None:
+        unit = Quantity(unit=quantity.unit) if quantity.unit is not None else None
+        return replace(observation, kind="TX", text=quantity.value, quantity=unit)
+    if found[1] is None:
+        return observation
+    return replace(observation, kind="SN", quantity=replace(quantity, value=found[2], comparator=found[1]))
 
 
 def typed(report: Report) -> Report:

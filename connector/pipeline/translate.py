@@ -23,7 +23,7 @@ from connector.exchange.rules import check
 from connector.hl7.codec import ParseOptions
 from connector.hl7.codec import parse as parse_hl7
 from connector.hl7.message import Message
-from connector.hl7.results import typed
+from connector.hl7.results import numbers, typed
 from connector.hl7.structure import nested
 from connector.hl7.validate import validate
 from connector.issues import Issue, IssueCode, Outcome, Severity, worst
@@ -121,6 +121,8 @@ class Translator:
     ) -> Reading:
         """The same from a tree as `opened` gives it, without rules. `before`: issues met on the way to it."""
         exchange = mapping.read(whole, run)
+        if exchange is not None and exchange.reports and form.name == "hl7":
+            exchange = replace(exchange, reports=tuple(map(numbers, exchange.reports)))
         issues = [*before, *run.issues]
         hl7 = form.name == "hl7"
         claim = form.claim(whole)

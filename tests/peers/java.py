@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,8 @@ _OUT = ROOT / "var" / "peers"
 
 def classpath(name: str) -> str:
     """The class path of a peer; skips (or fails, when real peers are required) where Java, Maven or its packages are absent."""
+    if not real_peers_required() and os.environ.get("SLOW") != "1":
+        pytest.skip("Java peers take two minutes: SLOW=1 runs them, and CI")
     out = _OUT / name
     pom = ROOT / "tests" / "peers" / name / "pom.xml"
     listed = out / "classpath.txt"

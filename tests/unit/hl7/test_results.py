@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from connector.exchange.model import Exchange
-from connector.exchange.results import Observation
+from connector.exchange.results import Observation, Quantity, Report
 from connector.hl7.codec import parse, serialise
 from connector.hl7.message import Message, Segment
+from connector.hl7.results import numbers
 from connector.hl7.structure import arranged, nested
 from connector.mapping.language import Run
 from tests.golden.test_hl7 import context, library, mapping_of, tree_of
@@ -101,3 +102,24 @@ def test_children_of_children_are_nested_and_arranged() -> None:
 def tree(segment: object) -> tuple[str, list[object]]:
     assert isinstance(segment, Segment)
     return segment.name, [tree(each) for each in segment.children]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "comparator", "number", "text"),
+    [
+        ("13.20", "NM", None, "13.20", None),
+        ("<5", "SN", "<", "5", None),
+        (">= 450.0", "SN", ">=", "450.0", None),
+        ("positif", "TX", None, None, "positif"),
+        ("1,5", "TX", None, None, "1,5"),
+        ("5 à 10", "TX", None, None, "5 à 10"),
+    ],
+)
+def test_what_laboratories_write_under_nm_is_a_number_or_a_text(
+    value: str, kind: str, comparator: str | None, number: str | None, text: str | None
+) -> None:
+    report = numbers(Report(observations=(Observation(kind="NM", quantity=Quantity(value=value)),)))
+    [found] = report.observations
+    quantity = found.quantity
+    assert (found.kind, found.text) == (kind, text)
+    assert ((quantity.value, quantity.comparator) if quantity else (None, None)) == (number, comparator)
