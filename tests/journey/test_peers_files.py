@@ -47,7 +47,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (found,) = [path for path in (folder / "var" / "documents").iterdir() if not path.name.startswith(".")]
+    (found,) = [path.parent for path in (folder / "var" / "documents").glob("[!.]*/document.xml")]
     return folder / "var" / "demo.hl7", found
 
 
