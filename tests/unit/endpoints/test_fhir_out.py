@@ -271,6 +271,31 @@ async def test_what_is_no_fhir_is_parked_before_anything_leaves() -> None:
     assert failed.value.issue.code == "FHIR_INVALID"
 
 
+@pytest.mark.parametrize(("chosen", "asked"), [("off", 0), ("sampled", 2), ("always", 25)])
+async def test_the_models_judge_as_often_as_the_site_says(
+    chosen: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def models(bundle: Any) -> list[Issue]:
+        seen.append(bundle)
+        return []
+
+    monkeypatch.setattr("connector.endpoints.fhir_out.sender.validate", models)
+    sender = Server().sender(models=chosen)
+    for _ in range(25):
+        await deliver(sender)
+    assert len(seen) == asked
+
+
+async def test_what_the_models_refuse_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = [Issue.of(Severity.ERROR, IssueCode.FHIR_INVALID, "Bundle", expected="a model")]
+    monkeypatch.setattr("connector.endpoints.fhir_out.sender.validate", lambda _: refused)
+    with pytest.raises(DeliveryFailed) as failed:
+        await deliver(Server().sender(models="always"))
+    assert (failed.value.park, failed.value.issue.code) == (True, "FHIR_INVALID")
+
+
 async def test_what_cannot_be_written_is_parked_with_its_reason() -> None:
     reason = Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING)
     sender = FhirOut(FhirOutSettings(url=BASE), endpoint(tree=lambda *_: Outcome(None, (reason,))))
