@@ -84,7 +84,9 @@ class NationalJudge:
             role = (each.get("role") or "error").lower()
             severity = Severity.WARNING if role.startswith("warn") else Severity.ERROR
             severity = Severity.INFORMATION if role.startswith("info") else severity
-            yield _issue(severity, _place(each.get("location") or ""), name, " ".join("".join(map(str, each.itertext())).split()))
+            yield _issue(
+                severity, _place(each.get("location") or ""), name, " ".join("".join(map(str, each.itertext())).split())
+            )
 
     def _compile(self, name: str) -> Any:
         relative = PROFILES.get(name) or f"schematrons/CI-SIS_{name.removeprefix('volet:')}.sch"

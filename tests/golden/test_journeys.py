@@ -114,7 +114,12 @@ class TestWhatIsWritten:
 
 
 #: Who publishes the extensions that we write.
-PUBLIC = ("http://hl7.org/fhir/", "https://profiles.ihe.net/ITI/MHD/", "https://hl7.fr/ig/fhir/core/", "https://interop.esante.gouv.fr/ig/fhir/pdsm/")
+PUBLIC = (
+    "http://hl7.org/fhir/",
+    "https://profiles.ihe.net/ITI/MHD/",
+    "https://hl7.fr/ig/fhir/core/",
+    "https://interop.esante.gouv.fr/ig/fhir/pdsm/",
+)
 
 #: What a format has no place for, or says more exactly: fields of the Exchange, by source and target format or by case and target.
 LOSSES: dict[str, frozenset[str]] = {
