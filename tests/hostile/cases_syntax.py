@@ -87,7 +87,7 @@ async def b08(c: Connector) -> None:
         (ack,) = await c.say(adt(str(number), more=more + "\r"), wait=10)
         assert ack.code in ("AE", "AR")
         assert "TOO_MANY" in c.kept()[-1].codes
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
 
 
 @case("B09", "OBX-2 says ED and OBX-5 is plain text, OBX-2 empty or unknown: never published as a document")

@@ -188,4 +188,4 @@ def test_help_starts_quickly_and_loads_nothing_heavy() -> None:
     )
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert time.perf_counter() - started < 3  # 0.2 s alone on a machine; others run beside this test
+    assert time.perf_counter() - started < 30  # it does not hang; what it costs is measured by what it loads
