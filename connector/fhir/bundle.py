@@ -7,11 +7,9 @@ a later, poorer message never overwrites them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 import orjson
-import pybase64
 
 from connector.exchange.documents import Content, Document
 from connector.exchange.identifiers import INS_OIDS
@@ -24,6 +22,7 @@ from connector.fhir.filing import ABSENT, Filing, link_to_message
 from connector.fhir.fr_core import claim_patient
 from connector.fhir.gathering import take_apart
 from connector.fhir.pdsm import PDSM_OPTIONS, claim_document, claim_submission, filled, orphans
+from connector.fhir.primitives import sha1_of
 from connector.fhir.results import apart, completed, plain, report_id
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
@@ -336,7 +335,7 @@ class _Assembly:
             if "size" not in attachment:
                 attachment["size"] = len(data)
             if "hash" not in attachment:
-                attachment["hash"] = _sha1(data)
+                attachment["hash"] = sha1_of(data)
             media = attachment.get("contentType", "application/octet-stream")
             resource = {"resourceType": "Binary", "contentType": media, "data": data}
             attachment["url"] = self._put(resource, binary)
@@ -392,8 +391,3 @@ def _visibility(name: str, run: Run) -> Resource:
         return {"code": name}
     parts = {"system": coded.system, "code": coded.code, "display": coded.display}
     return {key: value for key, value in parts.items() if value}
-
-
-def _sha1(data: bytes | str) -> str:
-    raw = pybase64.b64decode(data) if isinstance(data, str) else data
-    return pybase64.b64encode(hashlib.sha1(raw, usedforsecurity=False).digest()).decode("ascii")

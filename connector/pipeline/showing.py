@@ -21,6 +21,7 @@ from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import Moment
 from connector.exchange.people import Concept, Organization, Party, Patient
 from connector.issues import Issue, Outcome
+from connector.pdf.claim import pdfa_claim
 from connector.pdf.pages import Block, Heading, Paragraph, pages
 from connector.pipeline.synthesis import moment, patient_line, spoken
 from connector.pipeline.translate import Translator
@@ -67,9 +68,10 @@ def view(raw: bytes, translator: Translator, context: Context) -> Outcome[View]:
     document = exchange.documents[0] if exchange.documents else Document()
     inner = body(clinical)
     parts = tuple(_parts(clinical.structured, 1)) if clinical.structured is not None else ()
+    head = [*_head(exchange, document), *_embedded(inner.value)]
     made = View(
         title=document.title or (document.type.display if document.type else None) or "Document",
-        patient=patient_line(exchange.patient), head=tuple(_head(exchange, document)), parts=parts, body=inner.value,
+        patient=patient_line(exchange.patient), head=tuple(head), parts=parts, body=inner.value,
         issues=(*reading.issues, *inner.issues),
     )  # fmt: skip
     return Outcome(made, made.issues)
@@ -95,6 +97,12 @@ def _head(exchange: Exchange, document: Document) -> Iterator[tuple[str, str]]:
         ("Identifiant", document.id),
     ]
     return ((label, value) for label, value in rows if value)
+
+
+def _embedded(content: Content | None) -> Iterator[tuple[str, str]]:
+    """What an embedded PDF says that it is; the claim is told, not verified."""
+    if content is not None and content.media_type == "application/pdf" and content.data is not None:
+        yield "PDF embarqué", pdfa_claim(content.data) or "sans déclaration PDF/A"
 
 
 def _matricule(patient: Patient | None) -> str | None:

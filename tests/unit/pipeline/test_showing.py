@@ -25,6 +25,7 @@ def test_the_header_is_a_table_and_the_body_is_what_was_embedded(letter: bytes) 
     shown = BENCH.show(letter).value
     assert shown is not None
     assert dict(shown.head)["Patient"] == "PAT-TROIS DOMINIQUE, née le 28/03/1979"
+    assert dict(shown.head)["PDF embarqué"] == "sans déclaration PDF/A"
     assert shown.body is not None
     assert shown.body.data is not None
     assert shown.body.data.startswith(b"%PDF")
