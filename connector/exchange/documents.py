@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
+from connector.exchange.attachment import Content
 from connector.exchange.care import Act, Encounter, Order
+from connector.exchange.clinical import Section
 from connector.exchange.moments import Moment
 from connector.exchange.people import Concept, Identifier, Model, Organization, Party
 
 __all__ = ["Content", "Directives", "Document", "Sharing"]
 
 
-class Content(Model, frozen=True):
-    """The bytes of a document, exactly as given, or where they are kept.
-
-    `data` is in memory only: the journal keeps an Exchange without it and finds the bytes again by `sha256` (hex).
-    `sha1` (hex) and `size` are what XDS and FHIR ask for. `media_type` is what the bytes are.
-    """
-
-    media_type: str | None = None
-    data: bytes | None = None
-    size: int | None = None
-    sha1: str | None = None
-    sha256: str | None = None
-
-
 class Document(Model, frozen=True):
     """One document. `id` is root or root^extension (XDS uniqueId); `replaces` the id of the one that it replaces.
 
     What a CDA header says is here (authors, signer, custodian, acts…); `content` holds the CDA itself, `body` its
-    unstructured body (a PDF…) when there is one. `status`: final, replacement, deletion, preliminary (OBX-11 / intent).
+    unstructured body (a PDF…) when there is one, `sections` what its structured body says. `status`: final, replacement, deletion, preliminary (OBX-11 / intent).
     """
 
     id: str | None = None
@@ -60,6 +48,7 @@ class Document(Model, frozen=True):
     consents: tuple[Concept, ...] = ()
     references: tuple[Identifier, ...] = ()
     encounter: Encounter | None = None
+    sections: tuple[Section, ...] = ()
 
 
 class Directives(Model, frozen=True):

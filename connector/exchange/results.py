@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.exchange.documents import Content
+from connector.exchange.attachment import Content
 from connector.exchange.moments import Moment
 from connector.exchange.people import Concept, Identifier, Model, Party, Period
 

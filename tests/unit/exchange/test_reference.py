@@ -8,12 +8,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from connector.exchange import care, channel, conversation, documents, facts, model, people, results, teleexpertise
+from connector.exchange import (
+    attachment,
+    care,
+    channel,
+    clinical,
+    conversation,
+    documents,
+    facts,
+    model,
+    people,
+    results,
+    teleexpertise,
+)
 from connector.issues import Issue, IssueCode, Severity
 
 STRUCTS = [
     each
-    for module in (model, people, documents, conversation, teleexpertise, channel, care, results, facts)
+    for module in (model, people, attachment, documents, clinical, conversation, teleexpertise, channel, care, results, facts)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == module.__name__
     and each is not people.Model
