@@ -200,6 +200,8 @@ def plan(seen: Sighting, known: Sequence[Record], prior: Sequence[Record] = ()) 
         return Plan(patient=seen.patient, source=seen.source, identity=seen.identity)
     if len(known) > 1 and not _one_person(seen, known):
         return Plan(issue=IssueCode.PATIENT_AMBIGUOUS)
+    if any(_somebody_else(seen.patient, record.patient) for record in known):
+        return Plan(issue=IssueCode.PATIENT_AMBIGUOUS)
     first = min(known, key=lambda record: (not record.identity, record.id))
     absorbed = tuple(record.id for record in known if record is not first)
     patient = first.patient
@@ -242,6 +244,24 @@ def _one_person(seen: Sighting, known: Sequence[Record]) -> bool:
         for each in everybody
         for key in _current(each)
     )
+
+
+def _somebody_else(left: Patient, right: Patient) -> bool:
+    """Whether a number that both bear was given twice (a dummy, a number of social security): other traits, no patient number (PI) in
+    common, and in some domain each has a number of its own."""
+    ours, theirs = _current(left), _current(right)
+    if any(key in theirs and each.kind == "PI" for key, each in ours.items()):
+        return False
+    numbers, others = _by_domain(ours), _by_domain(theirs)
+    apart = any(numbers[domain].isdisjoint(others[domain]) for domain in numbers.keys() & others.keys())
+    return apart and bool(different_traits(left, right))
+
+
+def _by_domain(keys: Iterable[Key]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for key in keys:
+        found.setdefault("ins" if key.domain in INS_OIDS else key.domain, set()).add(key.value)
+    return found
 
 
 def _merged(seen: Sighting, known: Sequence[Record], prior: Sequence[Record]) -> Plan:

@@ -28,7 +28,7 @@ def _msh(kind: str, version: str = "2.5", tail: str = "") -> str:
 def _patient() -> list[str]:
     return [
         (
-            f"PID|1||{PATIENT}^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS~IPP-0042^^^CH-ESSAI&1.2.250.1.213.1.4.10.9.1&ISO^PI"
+            f"PID|1||{PATIENT}^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS~IPP-{PATIENT}^^^CH-ESSAI&1.2.250.1.213.1.4.10.9.1&ISO^PI"
             "||PAT-TROIS^DOMINIQUE^DOMINIQUE ANAÏS^^^^L~D'ÉTÉ^DOMINIQUE^^^^^D||19790328|F|||12 rue des Tilleuls\\T\\Roses^Bât. B^CLERMONT-FERRAND^^63000^FRA^H"
             "~^^^^^^BDL^^63220||^PRN^PH^^^^^^^^^0473000000~^NET^Internet^essai@test.mssante.fr|||M||DOSSIER-7^^^CH-ESSAI&1.2.250.1.213.1.4.10.9.2&ISO^AN"
             "|||||||||||||N|VALI"

@@ -10,6 +10,7 @@ from connector.exchange.model import Envelope, Exchange
 from connector.exchange.people import Address, DmpConsent, HumanName, Identifier, Patient
 from connector.exchange.registry import (
     Key,
+    Plan,
     Record,
     Sighting,
     contradicts,
@@ -202,6 +203,20 @@ def test_a_new_ins_from_the_identity_server_ends_the_old_one() -> None:
     made = plan(seen(patient(ins("2880763123456"), ipp("1")), at="2026-02-01"), [record(1, patient(ins(), ipp("1")))])
     assert made.patient is not None
     assert made.patient.identifiers == (ins("2880763123456"), ipp("1"), replace(ins(), end="2026-02-01"))
+
+
+def test_a_number_that_two_persons_bear_makes_no_person_of_them() -> None:
+    shared = Identifier(value="999999", system=LABORATORY, kind="SS")
+    first = patient(ipp("1"), shared)
+    other = patient(ipp("2"), shared, birth_date="1954-01-02")
+    assert plan(seen(other), [record(7, first)]) == Plan(issue=IssueCode.PATIENT_AMBIGUOUS)
+    second = patient(ins("1540163220001"), shared, birth_date="1954-01-02")
+    assert plan(seen(second), [record(7, patient(ins(), shared))]) == Plan(issue=IssueCode.PATIENT_AMBIGUOUS)
+
+
+def test_an_identity_that_is_corrected_keeps_its_patient_number() -> None:
+    corrected = plan(seen(patient(ipp("1"), birth_date="1954-01-02")), [record(7, patient(ipp("1")))])
+    assert (corrected.into, corrected.patient.birth_date, corrected.issue) == (7, "1954-01-02", None)
 
 
 def test_a_message_with_both_numbers_links_two_records_of_one_person() -> None:
