@@ -10,45 +10,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from importlib.resources import files
 
-import msgspec
 from fpdf import FPDF
 from fpdf.enums import DocumentCompliance, XPos, YPos
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["Block", "Heading", "Paragraph", "Picture", "UnreadablePicture", "pages"]
+from connector.pdf.blocks import Block, Heading, Paragraph, Picture, UnreadablePicture
+
+__all__ = ["pages"]
 
 _FONT = "source"
 _GREY = (90, 90, 90)
 _MARGIN = 18.0  # mm
 #: Nobody's photo has more; a picture that unfolds to gigabytes is refused before it does.
 _PIXELS = 100_000_000
-
-
-class UnreadablePicture(ValueError):
-    """The bytes are no picture that can be drawn, or one with too many pixels."""
-
-
-class Heading(msgspec.Struct, frozen=True):
-    """A heading."""
-
-    text: str
-
-
-class Paragraph(msgspec.Struct, frozen=True):
-    """A paragraph; line breaks are kept. `note`: small and grey (who wrote, when)."""
-
-    text: str
-    note: bool = False
-
-
-class Picture(msgspec.Struct, frozen=True):
-    """A picture (JPEG, PNG, TIFF, HEIC) as wide as it fits, with a line under it."""
-
-    data: bytes
-    caption: str = ""
-
-
-Block = Heading | Paragraph | Picture
 
 
 def pages(title: str, patient: str, blocks: Iterable[Block], *, created: datetime, language: str = "fr") -> bytes:

@@ -23,7 +23,7 @@ from connector.exchange.people import Concept
 from connector.hl7.requests import REFERRAL, TELEEXPERTISE
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
-from connector.pdf.pages import UnreadablePicture
+from connector.pdf.blocks import UnreadablePicture
 from connector.pipeline.synthesis import plain, synthesis
 
 __all__ = [

@@ -21,8 +21,8 @@ from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import Moment
 from connector.exchange.people import Concept, Organization, Party, Patient
 from connector.issues import Issue, Outcome
+from connector.pdf.blocks import Block, Heading, Paragraph
 from connector.pdf.claim import pdfa_claim
-from connector.pdf.pages import Block, Heading, Paragraph, pages
 from connector.pipeline.synthesis import moment, patient_line, spoken
 from connector.pipeline.translate import Translator
 
@@ -185,6 +185,8 @@ def _body(content: Content | None) -> str:
 
 def pdf_pages(shown: View, *, created: datetime) -> bytes:
     """The header and the narrative as PDF/A pages; an embedded document is named, and given as it is by `View.body`."""
+    from connector.pdf.pages import pages  # what draws is loaded when a first page is drawn
+
     return pages(shown.title, shown.patient, _blocks(shown), created=created)
 
 

@@ -14,7 +14,7 @@ from connector.exchange.ids import derived, oid_of
 from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import Moment, date_of, time_part
 from connector.exchange.people import Concept, Party, Patient
-from connector.pdf.pages import Block, Heading, Paragraph, Picture, pages
+from connector.pdf.blocks import Block, Heading, Paragraph, Picture
 
 __all__ = ["day", "moment", "patient_line", "plain", "spoken", "synthesis", "synthesis_pdf"]
 
@@ -38,6 +38,8 @@ def synthesis(exchange: Exchange, context: Context) -> Document:
 
 def synthesis_pdf(exchange: Exchange, context: Context) -> bytes:
     """The pages alone."""
+    from connector.pdf.pages import pages  # what draws is loaded when a first page is drawn
+
     return pages(
         _title(exchange), patient_line(exchange.patient), _blocks(exchange), created=datetime.fromisoformat(context.now)
     )

@@ -11,7 +11,8 @@ from PIL import Image
 
 from connector.exchange.model import Context
 from connector.exchange.moments import Moment
-from connector.pdf.pages import Heading, Paragraph, Picture, pages
+from connector.pdf.blocks import Heading, Paragraph, Picture
+from connector.pdf.pages import pages
 from connector.pipeline.formats import exchange_parse
 from connector.pipeline.synthesis import synthesis
 from tests.peers.java import classpath

@@ -180,6 +180,14 @@ def test_what_would_move_the_cursor_is_shown(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
+def test_what_serves_loads_no_library_before_it_is_needed() -> None:
+    code = (
+        "import sys, connector.app.graph, connector.pipeline.translate, connector.web.app; "
+        "heavy = {'fpdf', 'PIL', 'fontTools', 'saxonche', 'hl7apy'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 def test_help_starts_quickly_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from connector.cli import run; run(['--help']); "

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image
 
+from connector.pdf.blocks import Heading, Paragraph, Picture, UnreadablePicture
 from connector.pdf.claim import pdfa_claim
-from connector.pdf.pages import Heading, Paragraph, Picture, UnreadablePicture, pages
+from connector.pdf.pages import pages
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
