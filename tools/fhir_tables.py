@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESOURCES = [
+    "AllergyIntolerance",
     "Appointment",
     "Binary",
     "Bundle",
@@ -21,13 +22,17 @@ RESOURCES = [
     "CareTeam",
     "Communication",
     "Composition",
+    "Condition",
+    "Consent",
     "Device",
     "DiagnosticReport",
     "DocumentReference",
     "Encounter",
     "HealthcareService",
+    "Immunization",
     "List",
     "Location",
+    "MedicationStatement",
     "Observation",
     "OperationOutcome",
     "Organization",
@@ -35,6 +40,7 @@ RESOURCES = [
     "Patient",
     "Practitioner",
     "PractitionerRole",
+    "Procedure",
     "Provenance",
     "Questionnaire",
     "QuestionnaireResponse",

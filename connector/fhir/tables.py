@@ -9,6 +9,8 @@ __all__ = ["CODES", "LINES"]
 LINES = """\
 Address E use:code=address-use type:code=address-type text:string line:string* city:string district:string state:string postalCode:string country:string period:Period
 Age E value:decimal comparator:code=quantity-comparator unit:string system:uri code:code
+AllergyIntolerance D identifier:Identifier* clinicalStatus:CodeableConcept=allergyintolerance-clinical verificationStatus:CodeableConcept=allergyintolerance-verification type:code=allergy-intolerance-type category:code=allergy-intolerance-category* criticality:code=allergy-intolerance-criticality code:CodeableConcept patient:Reference(Patient)! encounter:Reference(Encounter) onset[x]:dateTime,Age,Period,Range,string recordedDate:dateTime recorder:Reference(Practitioner|PractitionerRole|Patient|RelatedPerson) asserter:Reference(Patient|RelatedPerson|Practitioner|PractitionerRole) lastOccurrence:dateTime note:Annotation* reaction:AllergyIntolerance.reaction*
+AllergyIntolerance.reaction B substance:CodeableConcept manifestation:CodeableConcept*! description:string onset:dateTime severity:code=reaction-event-severity exposureRoute:CodeableConcept note:Annotation*
 Annotation E author[x]:Reference,string(Practitioner|Patient|RelatedPerson|Organization) time:dateTime text:markdown!
 Appointment D identifier:Identifier* status:code=appointmentstatus! cancelationReason:CodeableConcept serviceCategory:CodeableConcept* serviceType:CodeableConcept* specialty:CodeableConcept* appointmentType:CodeableConcept reasonCode:CodeableConcept* reasonReference:Reference(Condition|Procedure|Observation|ImmunizationRecommendation)* priority:unsignedInt description:string supportingInformation:Reference* start:instant end:instant minutesDuration:positiveInt slot:Reference(Slot)* created:dateTime comment:string patientInstruction:string basedOn:Reference(ServiceRequest)* participant:Appointment.participant*! requestedPeriod:Period*
 Appointment.participant B type:CodeableConcept* actor:Reference(Patient|Practitioner|PractitionerRole|RelatedPerson|Device|HealthcareService|Location) required:code=participantrequired status:code=participationstatus! period:Period
@@ -45,6 +47,15 @@ Composition.attester B mode:code=composition-attestation-mode! time:dateTime par
 Composition.event B code:CodeableConcept* period:Period detail:Reference*
 Composition.relatesTo B code:code=document-relationship-type! target[x]:Identifier,Reference(Composition)!
 Composition.section B title:string code:CodeableConcept author:Reference(Practitioner|PractitionerRole|Device|Patient|RelatedPerson|Organization)* focus:Reference text:Narrative mode:code=list-mode orderedBy:CodeableConcept entry:Reference* emptyReason:CodeableConcept section:Composition.section*
+Condition D identifier:Identifier* clinicalStatus:CodeableConcept=condition-clinical verificationStatus:CodeableConcept=condition-ver-status category:CodeableConcept* severity:CodeableConcept code:CodeableConcept bodySite:CodeableConcept* subject:Reference(Patient|Group)! encounter:Reference(Encounter) onset[x]:dateTime,Age,Period,Range,string abatement[x]:dateTime,Age,Period,Range,string recordedDate:dateTime recorder:Reference(Practitioner|PractitionerRole|Patient|RelatedPerson) asserter:Reference(Practitioner|PractitionerRole|Patient|RelatedPerson) stage:Condition.stage* evidence:Condition.evidence* note:Annotation*
+Condition.evidence B code:CodeableConcept* detail:Reference*
+Condition.stage B summary:CodeableConcept assessment:Reference(ClinicalImpression|DiagnosticReport|Observation)* type:CodeableConcept
+Consent D identifier:Identifier* status:code=consent-state-codes! scope:CodeableConcept! category:CodeableConcept*! patient:Reference(Patient) dateTime:dateTime performer:Reference(Organization|Patient|Practitioner|RelatedPerson|PractitionerRole)* organization:Reference(Organization)* source[x]:Attachment,Reference(Consent|DocumentReference|Contract|QuestionnaireResponse) policy:Consent.policy* policyRule:CodeableConcept verification:Consent.verification* provision:Consent.provision
+Consent.policy B authority:uri uri:uri
+Consent.provision B type:code=consent-provision-type period:Period actor:Consent.provision.actor* action:CodeableConcept* securityLabel:Coding* purpose:Coding* class:Coding* code:CodeableConcept* dataPeriod:Period data:Consent.provision.data* provision:Consent.provision*
+Consent.provision.actor B role:CodeableConcept! reference:Reference(Device|Group|CareTeam|Organization|Patient|Practitioner|RelatedPerson|PractitionerRole)!
+Consent.provision.data B meaning:code=consent-data-meaning! reference:Reference!
+Consent.verification B verified:boolean! verifiedWith:Reference(Patient|RelatedPerson) verificationDate:dateTime
 ContactDetail E name:string telecom:ContactPoint*
 ContactPoint E system:code=contact-point-system value:string use:code=contact-point-use rank:positiveInt period:Period
 Contributor E type:code=contributor-type! name:string! contact:ContactDetail*
@@ -84,11 +95,17 @@ HealthcareService.eligibility B code:CodeableConcept comment:markdown
 HealthcareService.notAvailable B description:string! during:Period
 HumanName E use:code=name-use text:string family:string given:string* prefix:string* suffix:string* period:Period
 Identifier E use:code=identifier-use type:CodeableConcept system:uri value:string period:Period assigner:Reference(Organization)
+Immunization D identifier:Identifier* status:code=immunization-status! statusReason:CodeableConcept vaccineCode:CodeableConcept! patient:Reference(Patient)! encounter:Reference(Encounter) occurrence[x]:dateTime,string! recorded:dateTime primarySource:boolean reportOrigin:CodeableConcept location:Reference(Location) manufacturer:Reference(Organization) lotNumber:string expirationDate:date site:CodeableConcept route:CodeableConcept doseQuantity:Quantity performer:Immunization.performer* note:Annotation* reasonCode:CodeableConcept* reasonReference:Reference(Condition|Observation|DiagnosticReport)* isSubpotent:boolean subpotentReason:CodeableConcept* education:Immunization.education* programEligibility:CodeableConcept* fundingSource:CodeableConcept reaction:Immunization.reaction* protocolApplied:Immunization.protocolApplied*
+Immunization.education B documentType:string reference:uri publicationDate:dateTime presentationDate:dateTime
+Immunization.performer B function:CodeableConcept actor:Reference(Practitioner|PractitionerRole|Organization)!
+Immunization.protocolApplied B series:string authority:Reference(Organization) targetDisease:CodeableConcept* doseNumber[x]:positiveInt,string! seriesDoses[x]:positiveInt,string
+Immunization.reaction B date:dateTime detail:Reference(Observation) reported:boolean
 List D identifier:Identifier* status:code=list-status! mode:code=list-mode! title:string code:CodeableConcept subject:Reference(Patient|Group|Device|Location) encounter:Reference(Encounter) date:dateTime source:Reference(Practitioner|PractitionerRole|Patient|Device) orderedBy:CodeableConcept note:Annotation* entry:List.entry* emptyReason:CodeableConcept
 List.entry B flag:CodeableConcept deleted:boolean date:dateTime item:Reference!
 Location D identifier:Identifier* status:code=location-status operationalStatus:Coding name:string alias:string* description:string mode:code=location-mode type:CodeableConcept* telecom:ContactPoint* address:Address physicalType:CodeableConcept position:Location.position managingOrganization:Reference(Organization) partOf:Reference(Location) hoursOfOperation:Location.hoursOfOperation* availabilityExceptions:string endpoint:Reference(Endpoint)*
 Location.hoursOfOperation B daysOfWeek:code=days-of-week* allDay:boolean openingTime:time closingTime:time
 Location.position B longitude:decimal! latitude:decimal! altitude:decimal
+MedicationStatement D identifier:Identifier* basedOn:Reference(MedicationRequest|CarePlan|ServiceRequest)* partOf:Reference(MedicationAdministration|MedicationDispense|MedicationStatement|Procedure|Observation)* status:code=medication-statement-status! statusReason:CodeableConcept* category:CodeableConcept medication[x]:CodeableConcept,Reference(Medication)! subject:Reference(Patient|Group)! context:Reference(Encounter|EpisodeOfCare) effective[x]:dateTime,Period dateAsserted:dateTime informationSource:Reference(Patient|Practitioner|PractitionerRole|RelatedPerson|Organization) derivedFrom:Reference* reasonCode:CodeableConcept* reasonReference:Reference(Condition|Observation|DiagnosticReport)* note:Annotation* dosage:Dosage*
 Meta E versionId:id lastUpdated:instant source:uri profile:canonical* security:Coding* tag:Coding*
 Money E value:decimal currency:code
 Narrative E status:code=narrative-status! div:xhtml!
@@ -112,6 +129,9 @@ Practitioner.qualification B identifier:Identifier* code:CodeableConcept! period
 PractitionerRole D identifier:Identifier* active:boolean period:Period practitioner:Reference(Practitioner) organization:Reference(Organization) code:CodeableConcept* specialty:CodeableConcept* location:Reference(Location)* healthcareService:Reference(HealthcareService)* telecom:ContactPoint* availableTime:PractitionerRole.availableTime* notAvailable:PractitionerRole.notAvailable* availabilityExceptions:string endpoint:Reference(Endpoint)*
 PractitionerRole.availableTime B daysOfWeek:code=days-of-week* allDay:boolean availableStartTime:time availableEndTime:time
 PractitionerRole.notAvailable B description:string! during:Period
+Procedure D identifier:Identifier* instantiatesCanonical:canonical* instantiatesUri:uri* basedOn:Reference(CarePlan|ServiceRequest)* partOf:Reference(Procedure|Observation|MedicationAdministration)* status:code=event-status! statusReason:CodeableConcept category:CodeableConcept code:CodeableConcept subject:Reference(Patient|Group)! encounter:Reference(Encounter) performed[x]:dateTime,Period,string,Age,Range recorder:Reference(Patient|RelatedPerson|Practitioner|PractitionerRole) asserter:Reference(Patient|RelatedPerson|Practitioner|PractitionerRole) performer:Procedure.performer* location:Reference(Location) reasonCode:CodeableConcept* reasonReference:Reference(Condition|Observation|Procedure|DiagnosticReport|DocumentReference)* bodySite:CodeableConcept* outcome:CodeableConcept report:Reference(DiagnosticReport|DocumentReference|Composition)* complication:CodeableConcept* complicationDetail:Reference(Condition)* followUp:CodeableConcept* note:Annotation* focalDevice:Procedure.focalDevice* usedReference:Reference(Device|Medication|Substance)* usedCode:CodeableConcept*
+Procedure.focalDevice B action:CodeableConcept manipulated:Reference(Device)!
+Procedure.performer B function:CodeableConcept actor:Reference(Practitioner|PractitionerRole|Organization|Patient|RelatedPerson|Device)! onBehalfOf:Reference(Organization)
 Provenance D target:Reference*! occurred[x]:Period,dateTime recorded:instant! policy:uri* location:Reference(Location) reason:CodeableConcept* activity:CodeableConcept agent:Provenance.agent*! entity:Provenance.entity* signature:Signature*
 Provenance.agent B type:CodeableConcept role:CodeableConcept* who:Reference(Practitioner|PractitionerRole|RelatedPerson|Patient|Device|Organization)! onBehalfOf:Reference(Practitioner|PractitionerRole|RelatedPerson|Patient|Device|Organization)
 Provenance.entity B role:code=provenance-entity-role! what:Reference! agent:Provenance.agent*
@@ -153,14 +173,24 @@ FHIR-version 0.01 0.05 0.06 0.11 0.0.80 0.0.81 0.0.82 0.4.0 0.5.0 1.0.0 1.0.1 1.
 address-type postal physical both
 address-use home work temp old billing
 administrative-gender male female other unknown
+allergy-intolerance-category food medication environment biologic
+allergy-intolerance-criticality low high unable-to-assess
+allergy-intolerance-type allergy intolerance
+allergyintolerance-clinical active inactive resolved
+allergyintolerance-verification unconfirmed confirmed refuted entered-in-error
 appointmentstatus proposed pending booked arrived fulfilled cancelled noshow entered-in-error checked-in waitlist
 bundle-type document message transaction transaction-response batch batch-response history searchset collection
 capability-statement-kind instance capability requirements
 care-team-status proposed active suspended inactive entered-in-error
 composition-attestation-mode personal professional legal official
 composition-status preliminary final amended entered-in-error
+condition-clinical active recurrence relapse inactive remission resolved
+condition-ver-status unconfirmed provisional differential confirmed refuted entered-in-error
 conditional-delete-status not-supported single multiple
 conditional-read-status not-supported modified-since not-match full-support
+consent-data-meaning instance related dependents authoredby
+consent-provision-type deny permit
+consent-state-codes draft proposed active rejected inactive entered-in-error
 contact-point-system phone fax email pager url sms other
 contact-point-use home work temp old mobile
 contributor-type author editor reviewer endorser
@@ -178,6 +208,7 @@ event-status preparation in-progress not-done on-hold stopped completed entered-
 event-timing MORN MORN.early MORN.late NOON AFT AFT.early AFT.late EVE EVE.early EVE.late NIGHT PHS HS WAKE C CM CD CV AC ACM ACD ACV PC PCM PCD PCV
 http-verb GET HEAD POST PUT DELETE PATCH
 identifier-use usual official temp secondary old
+immunization-status completed entered-in-error not-done
 issue-severity fatal error warning information
 issue-type invalid structure required value invariant security login unknown expired forbidden suppressed processing not-supported duplicate multiple-matches not-found deleted too-long code-invalid extension too-costly business-rule conflict transient lock-error no-store exception timeout incomplete throttled informational
 item-type group display question boolean decimal integer date dateTime time string text url choice open-choice attachment reference quantity
@@ -186,6 +217,7 @@ list-mode working snapshot changes
 list-status current retired entered-in-error
 location-mode instance kind
 location-status active suspended inactive
+medication-statement-status active completed entered-in-error intended stopped on-hold unknown not-taken
 name-use usual official temp nickname anonymous old maiden
 narrative-status generated extensions additional empty
 observation-status registered preliminary final amended corrected cancelled entered-in-error unknown
@@ -198,6 +230,7 @@ quantity-comparator < <= >= >
 questionnaire-answers-status in-progress completed amended entered-in-error stopped
 questionnaire-enable-behavior all any
 questionnaire-enable-operator exists = != > < >= <=
+reaction-event-severity mild moderate severe
 reference-handling-policy literal logical resolves enforced local
 related-artifact-type documentation justification citation predecessor successor derived-from depends-on composed-of
 request-intent proposal plan directive order original-order reflex-order filler-order instance-order option
