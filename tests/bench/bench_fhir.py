@@ -1,4 +1,4 @@
-"""FHIR: an exchange of each mode to its Bundle and back, without document bytes, and conversations that grow. CPU time.
+"""FHIR: HL7 v2 messages step by step; an exchange of each mode to its Bundle and back, without document bytes; conversations that grow. CPU time.
 
 python tests/bench/bench_fhir.py
 """
@@ -16,8 +16,11 @@ sys.path.insert(0, str(ROOT))
 from connector.exchange.content import detach  # noqa: E402
 from connector.exchange.model import Exchange  # noqa: E402
 from connector.fhir.bundle import assemble, take_apart  # noqa: E402
+from connector.fhir.validate import check_bundle  # noqa: E402
 from connector.mapping.language import Run  # noqa: E402
-from tests.bench.subjects import best_of_batches  # noqa: E402
+from connector.pipeline.formats import FORMATS  # noqa: E402
+from tests.bench.messages import adt, oru  # noqa: E402
+from tests.bench.subjects import best_of_batches, site  # noqa: E402
 from tests.unit.fhir.site import context, library, over_the_wire  # noqa: E402
 from tests.unit.fhir.test_threads import long  # noqa: E402
 
@@ -40,7 +43,30 @@ def measure(name: str, exchange: Exchange) -> None:
     print(f"{name:24} {best_of_batches(there, 1):10.0f} {best_of_batches(back, 1):10.0f} {len(bundle['entry']):10}")
 
 
+def steps(name: str, raw: bytes) -> None:
+    """One line: microseconds of each step from the bytes of a message to the bytes of its Bundle."""
+    translator, outside = site()
+    form, out = FORMATS["hl7"], FORMATS["fhir"]
+    reading = translator.read(raw, "hl7", outside, rules=False)
+    bundle = translator.write_tree(reading.exchange, out, Run(outside))
+    calls = (
+        lambda: form.parse(raw),
+        lambda: translator.read(raw, "hl7", outside, rules=False),
+        lambda: translator.read(raw, "hl7", outside),
+        lambda: translator.write_tree(reading.exchange, out, Run(outside)),
+        lambda: out.serialise(bundle),
+        lambda: check_bundle(bundle),
+    )
+    print(f"{name:24}" + "".join(f" {best_of_batches(call, 1):10.0f}" for call in calls))
+
+
 if __name__ == "__main__":
+    print(
+        f"{'message':24}"
+        + "".join(f" {step:>10}" for step in ("parsed", "read", "with rules", "written", "JSON", "checked"))
+    )
+    steps("ADT", adt())
+    steps("ORU 60 OBX", oru())
     print(f"{'exchange':24} {'to FHIR µs':>10} {'back µs':>10} {'resources':>10}")
     for mode in MODES:
         file = ROOT / "tests" / "golden" / "exchanges" / mode / "exchange.json"

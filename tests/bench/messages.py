@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pybase64
+from msgspec.structs import replace
 
 from connector.demo import demo_document, demo_message, letter
+from connector.exchange.content import detach
+from connector.exchange.model import Exchange
 from connector.exchange.moments import Moment
 
-__all__ = ["CONTROL_ID", "PATIENT", "adt", "mdm", "oru", "patients", "write_all"]
+__all__ = ["CONTROL_ID", "PATIENT", "adt", "exchanges", "mdm", "oru", "patients", "write_all"]
 
 #: What a load generator replaces in a message: MSH-10 and the patient's INS.
 CONTROL_ID = "BENCH-CONTROL-ID"
@@ -18,6 +22,7 @@ PATIENT = "279035121518989"
 
 _NOW = Moment("2026-03-04T10:20:30+01:00")
 _DOCUMENT = "1.2.250.1.213.1.4.10.9.7.1"
+_DOCUMENT_CASE = Path(__file__).parents[1] / "golden" / "exchanges" / "document" / "exchange.json"
 _BODY = re.compile(rb'<text[^>]*representation="B64"[^>]*>([^<]*)<')
 
 
@@ -58,7 +63,7 @@ def oru(results: int = 60) -> bytes:
         f"OBX|{n}|NM|{1000 + n}-{n % 10}^Dosage numéro {n}^LN||{n}.{n % 7}|mg/L^milligramme par litre^UCUM|1-{n + 5}|{'H' if n % 9 == 0 else 'N'}|||F|||20260304093000+0100"
         for n in range(1, results + 1)
     ]
-    order = "OBR|1|PRESC-1^CH-ESSAI|LABO-1^LABO|BIO^Bilan biologique^L|||20260304091500+0100"
+    order = f"OBR|1|PRESC-1^CH-ESSAI|LABO-1^LABO|BIO^Bilan biologique^L|||20260304091500+0100{'|' * 18}F"
     return _joined([_msh("ORU^R01^ORU_R01"), *_patient(), "ORC|RE|PRESC-1^CH-ESSAI|LABO-1^LABO", order, *observations])
 
 
@@ -71,6 +76,13 @@ def mdm(size: int) -> bytes:
     body = pybase64.b64encode(letter() + (b"%% bench\n" * (padding // 9 + 1))[:padding])
     start, end = _BODY.search(document).span(1)
     return message.replace(pybase64.b64encode(document), pybase64.b64encode(document[:start] + body + document[end:]))
+
+
+def exchanges() -> dict[str, bytes]:
+    """The document of the golden cases without its bytes: with one author alone, and as it is, with recipients, boxes and typist."""
+    full = detach(msgspec.json.decode(_DOCUMENT_CASE.read_bytes(), type=Exchange))[0]
+    plain = replace(full, recipients=(), sharing=None, enterer=None)
+    return {"document": msgspec.json.encode(plain), "document-full": msgspec.json.encode(full)}
 
 
 def _joined(segments: list[str]) -> bytes:
@@ -87,6 +99,9 @@ def write_all(folder: Path) -> dict[str, Path]:
     """The messages as files, for the processes that measure."""
     folder.mkdir(parents=True, exist_ok=True)
     made = {"adt": adt(), "oru": oru(), "mdm300k": mdm(300_000), "mdm10m": mdm(10_000_000)}
-    for name, raw in made.items():
-        (folder / f"{name}.hl7").write_bytes(raw)
-    return {name: folder / f"{name}.hl7" for name in made}
+    files = {folder / f"{name}.hl7": raw for name, raw in made.items()} | {
+        folder / f"{name}.json": raw for name, raw in exchanges().items()
+    }
+    for path, raw in files.items():
+        path.write_bytes(raw)
+    return {path.stem: path for path in files}

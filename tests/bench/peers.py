@@ -9,7 +9,12 @@ from pathlib import Path
 __all__ = ["PEERS", "python_of"]
 
 #: What is installed for a peer. Versions are fixed: figures are compared over time.
-PEERS = {"hl7": "hl7==0.4.5", "hl7apy": "hl7apy==1.3.5", "hl7types": "hl7types==0.9.5"}
+PEERS = {
+    "hl7": "hl7==0.4.5",
+    "hl7apy": "hl7apy==1.3.5",
+    "hl7types": "hl7types==0.9.5",
+    "v2fhir": "hl7v2-fhir-bridge==0.1.0",
+}
 
 _SECONDS = 180
 

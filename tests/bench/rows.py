@@ -187,6 +187,28 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("fhir-mdm300k", "MDM 300 kB → DocumentReference + Binary", "ms", 1.0, {"ours": cpu("fhir_ours", "mdm300k", scale=1e-3), "floor": cpu("fhir_floor", "mdm300k", scale=1e-3)}),
     Row("fhir-mdm10m", "MDM 10 MB → DocumentReference + Binary", "ms", 25, {"ours": cpu("fhir_ours", "mdm10m", scale=1e-3), "floor": cpu("fhir_floor", "mdm10m", scale=1e-3)}),
+    Row(
+        "fhir-adt", "ADT → FHIR, Bundle as JSON", "µs", 250,
+        {"ours": cpu("fhir_plain", "adt"), "floor": cpu("by_hand", "adt"), "v2fhir": cpu("v2fhir", "adt", "v2fhir")},
+    ),
+    Row("fhir-adt-checked", "… checked", "µs", 500, {"ours": cpu("fhir_checked", "adt"), "v2fhir": cpu("v2fhir_checked", "adt", "v2fhir")}),
+    Row(
+        "fhir-oru", "ORU 60 OBX → 60 Observations", "ms", 2,
+        {
+            "ours": cpu("fhir_plain", "oru", scale=1e-3), "floor": cpu("by_hand", "oru", scale=1e-3),
+            "v2fhir": cpu("v2fhir", "oru", "v2fhir", 1e-3),
+        },
+    ),
+    Row(
+        "fhir-oru-checked", "… checked", "ms", 4,
+        {"ours": cpu("fhir_checked", "oru", scale=1e-3), "v2fhir": cpu("v2fhir_checked", "oru", "v2fhir", 1e-3)},
+    ),
+    Row("fhir-document", "Exchange → FHIR, a document without its bytes", "µs", 300, {"ours": cpu("fhir_exchange", "document")}),
+    Row("fhir-document-full", "… with two recipients, boxes and typist", "µs", 300, {"ours": cpu("fhir_exchange", "document-full")}),
+    Row(
+        "fhir-resource", "one resource built, checked, dumped (Patient)", "µs", 15,
+        {"ours": cpu("fhir_resource", "document"), "fhir.resources": cpu("fhir_models", "document")},
+    ),
     Row("ack-1", "ACK after an fsynced commit, 1 connection", "per s", 1000, acks(1), higher=True),
     Row("ack-8", "ACK after an fsynced commit, 8 connections", "per s", 3000, acks(8), higher=True),
     Row("ack-64", "ACK after an fsynced commit, 64 connections", "per s", 6000, acks(64), higher=True),

@@ -144,26 +144,124 @@ def parse_hl7(raw: bytes) -> Callable[[], Any]:
     return lambda: library.parse(text)
 
 
-# --- MDM to FHIR
+# --- to FHIR
 
 
-def fhir_ours(raw: bytes) -> Callable[[], Any]:
-    """The message read, judged by the rules, and written as a Bundle of DocumentReference and Binary"""
+def site() -> tuple[Any, Any]:
+    """The translator of a site without settings of its own, and the Context of a message."""
     from connector.app import compile_site, site_context
     from connector.settings import settings_from
 
-    settings = settings_from(
-        {"site": "bench", "environment": "test", "data": "."}, Path.cwd(), receivers={}, destinations={}
-    )
+    values = {"site": "bench", "environment": "test", "data": "."}
+    settings = settings_from(values, Path.cwd(), receivers={}, destinations={})
     compiled = compile_site(settings)
-    context = site_context(settings, compiled.tables)("2026-03-04T11:00:00+01:00")
+    return compiled.translator, site_context(settings, compiled.tables)("2026-03-04T11:00:00+01:00")
+
+
+def fhir_ours(raw: bytes) -> Callable[[], Any]:
+    """The message read, judged by the rules, and written as a Bundle"""
+    translator, context = site()
 
     def run() -> bytes:
-        reading = compiled.translator.read(raw, "hl7", context)
+        reading = translator.read(raw, "hl7", context)
         assert reading.accepted, [issue.code for issue in reading.issues]
-        written = compiled.translator.write(reading.exchange, "fhir", context).value
+        written = translator.write(reading.exchange, "fhir", context).value
         assert written is not None
         return written
+
+    return run
+
+
+def fhir_plain(raw: bytes) -> Callable[[], Any]:
+    """The message read and written as a Bundle, by no business rule"""
+    translator, context = site()
+
+    def run() -> bytes:
+        exchange = translator.read(raw, "hl7", context, rules=False).exchange
+        return translator.write(exchange, "fhir", context).value
+
+    return run
+
+
+def fhir_checked(raw: bytes) -> Callable[[], Any]:
+    """The same, and the Bundle checked: names, types, cardinality, required bindings, references"""
+    from connector.fhir.validate import check_bundle
+    from connector.mapping.language import Run
+    from connector.pipeline.formats import FORMATS
+
+    (translator, context), form = site(), FORMATS["fhir"]
+
+    def run() -> bytes:
+        exchange = translator.read(raw, "hl7", context, rules=False).exchange
+        bundle = translator.write_tree(exchange, form, Run(context))
+        assert not check_bundle(bundle)
+        return form.serialise(bundle)
+
+    return run
+
+
+def fhir_exchange(raw: bytes) -> Callable[[], Any]:
+    """An Exchange written as a Bundle"""
+    import msgspec
+
+    from connector.exchange.model import Exchange
+
+    (translator, context), exchange = site(), msgspec.json.decode(raw, type=Exchange)
+    return lambda: translator.write(exchange, "fhir", context).value
+
+
+def fhir_resource(raw: bytes) -> Callable[[], Any]:
+    """The Patient of an Exchange built, checked, dumped"""
+    import msgspec
+
+    from connector.exchange.model import Exchange
+    from connector.fhir.codec import dump
+    from connector.fhir.validate import check
+    from connector.mapping.language import Run
+
+    (translator, context), patient = site(), msgspec.json.decode(raw, type=Exchange).patient
+    mapping = translator.mappings.mapping("fhir/resources/Patient")
+
+    def run() -> bytes:
+        resource = mapping.write(patient, Run(context))
+        assert not check(resource)
+        return dump(resource)
+
+    return run
+
+
+def fhir_models(raw: bytes) -> Callable[[], Any]:
+    """The same Patient validated and dumped by fhir.resources"""
+    import orjson
+    from fhir.resources.R4B.patient import Patient
+
+    made = orjson.loads(fhir_resource(raw)())
+    return lambda: Patient.model_validate(made).model_dump_json()
+
+
+def v2fhir(raw: bytes) -> Callable[[], Any]:
+    """hl7v2-fhir-bridge, without its validation"""
+    from v2fhir.config import load_config
+    from v2fhir.convert import convert
+    from v2fhir.hl7.parser import parse_bytes
+
+    settings = load_config()
+    return lambda: json.dumps(convert(parse_bytes(raw), settings).bundle)
+
+
+def v2fhir_checked(raw: bytes) -> Callable[[], Any]:
+    """hl7v2-fhir-bridge and its validation (fhir.resources)"""
+    from v2fhir.config import load_config
+    from v2fhir.convert import convert
+    from v2fhir.hl7.parser import parse_bytes
+    from v2fhir.validate import validate_bundle
+
+    settings = load_config()
+
+    def run() -> str:
+        bundle = convert(parse_bytes(raw), settings).bundle
+        validate_bundle(bundle)
+        return json.dumps(bundle)
 
     return run
 
@@ -191,10 +289,95 @@ def fhir_floor(raw: bytes) -> Callable[[], Any]:
     return run
 
 
+def by_hand(raw: bytes) -> Callable[[], Any]:
+    """What the interpreter allows: str.split, dicts, orjson. No profile, table, escape or issue, and not every field"""
+    import hashlib
+
+    import orjson
+
+    def coded(text: str) -> dict[str, Any]:
+        code, display, system = (*text.split("^"), "", "")[:3]
+        return {"coding": [{"system": f"urn:x:{system}", "code": code, "display": display}]}
+
+    def identifiers(text: str) -> list[dict[str, Any]]:
+        found = []
+        for each in text.split("~") if text else ():
+            parts = each.split("^")
+            found.append(
+                {"value": parts[0], "system": f"urn:oid:{(*parts[3].split('&'), '')[1] if len(parts) > 3 else ''}"}
+            )
+        return found
+
+    def names(text: str) -> list[dict[str, Any]]:
+        parted = [each.split("^") for each in text.split("~")]
+        return [{"family": parts[0], "given": parts[1:3]} for parts in parted]
+
+    def moment(text: str) -> str:
+        date = f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+        return f"{date}T{text[8:10]}:{text[10:12]}:{text[12:14]}{text[-5:-2]}:{text[-2:]}" if len(text) > 8 else date
+
+    def person(text: str) -> dict[str, Any]:
+        return {"resourceType": "Practitioner", "identifier": identifiers(text), "name": names(text.partition("^")[2])}
+
+    def observation(fields: list[str], patient: dict[str, str]) -> dict[str, Any]:
+        unit = fields[6].split("^")
+        return {
+            "resourceType": "Observation", "status": "final", "code": coded(fields[3]), "subject": patient,
+            "effectiveDateTime": moment(fields[14]), "valueQuantity": {"value": float(fields[5]), "unit": unit[1], "code": unit[0]},
+            "interpretation": [coded(fields[8])], "referenceRange": [{"text": fields[7]}],
+        }  # fmt: skip
+
+    def run() -> bytes:
+        entries: list[dict[str, Any]] = []
+
+        def add(resource: dict[str, Any], *parts: str) -> dict[str, str]:
+            identity = hashlib.sha1("|".join(parts).encode(), usedforsecurity=False).hexdigest()[:32]
+            request = {"method": "PUT", "url": f"{resource['resourceType']}/{identity}"}
+            entries.append({"fullUrl": f"urn:uuid:{identity}", "resource": resource, "request": request})
+            return {"reference": f"urn:uuid:{identity}"}
+
+        patient: dict[str, str] = {}
+        results: list[dict[str, str]] = []
+        for line in raw.decode().split("\r"):
+            fields = line.split("|")
+            match fields[0]:
+                case "PID":
+                    address = fields[11].split("~")[0].split("^")
+                    said = {
+                        "resourceType": "Patient", "identifier": identifiers(fields[3]), "name": names(fields[5]), "gender": fields[8],
+                        "birthDate": moment(fields[7]), "address": [{"line": address[:2], "city": address[2], "postalCode": address[4]}],
+                        "telecom": [{"value": each.split("^")[-1]} for each in fields[13].split("~")],
+                    }  # fmt: skip
+                    patient = add(said, "patient", fields[3])
+                case "PV1":
+                    attending = add(person(fields[7]), "practitioner", fields[7])
+                    stay = {
+                        "resourceType": "Encounter", "subject": patient, "identifier": identifiers(fields[19]),
+                        "class": {"code": fields[2]}, "participant": [{"individual": attending}], "period": {"start": moment(fields[44])},
+                    }  # fmt: skip
+                    add(stay, "encounter", fields[19])
+                case "OBR":
+                    report = {
+                        "resourceType": "DiagnosticReport",
+                        "code": coded(fields[4]),
+                        "subject": patient,
+                        "result": results,
+                    }
+                    add(report, "report", fields[3])
+                case "OBX":
+                    results.append(add(observation(fields, patient), "observation", fields[1], fields[3]))
+        return orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+
+    return run
+
+
 SUBJECTS: dict[str, Make] = {
     made.__name__: made
-    for made in (ours, floor, hl7, hl7apy, hl7types, parse_ours, parse_floor, parse_hl7, fhir_ours, fhir_floor)
-}
+    for made in (
+        ours, floor, hl7, hl7apy, hl7types, parse_ours, parse_floor, parse_hl7, fhir_ours, fhir_floor, fhir_plain, fhir_checked,
+        fhir_exchange, fhir_resource, fhir_models, by_hand, v2fhir, v2fhir_checked,
+    )
+}  # fmt: skip
 
 
 def peak_mb() -> float:
