@@ -34,6 +34,7 @@ from connector.monsisra.modes import rules_for
 from connector.pipeline.authors import with_specialties
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
 from connector.pipeline.headers import patient_within, read_headers
+from connector.pipeline.matricule import released
 from connector.pipeline.messages import TEXT, WHOLE, as_request, messages_of, part_of, stage_of
 from connector.pipeline.places import MessagePlaces, document_observations
 from connector.terminology import Untranslated
@@ -214,8 +215,8 @@ class Translator:
             return Outcome(exchange_bytes(exchange))
         run = Run(context) if run is None else run
         if format_name == "cda":
-            written = self._write_cda(with_specialties(exchange, run), run)
-            return Outcome(written.value, (*_retired_types(exchange, context), *written.issues))
+            written = self._write_cda(released(with_specialties(exchange, run), run, "CDA"), run)
+            return Outcome(written.value, (*run.issues, *_retired_types(exchange, context), *written.issues))
         form = FORMATS[format_name]
         names: tuple[str | None, ...] = (part,)
         if format_name == "hl7" and part is None:
@@ -249,7 +250,7 @@ class Translator:
         `part`: which of the messages that say it (`connector.pipeline.messages`), else the first."""
         exchange = with_specialties(exchange, run)
         if form.name == "hl7":
-            exchange = self.complete_message(self.part_of(exchange, run, part), run)
+            exchange = self.complete_message(self.part_of(released(exchange, run, "HL7 v2"), run, part), run)
         if mapping is None:
             mapping, refusal = self._mapping_of(form, exchange, run.context)
             run.issues += refusal
