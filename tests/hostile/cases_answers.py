@@ -10,7 +10,8 @@ from connector.hl7.acknowledge import read_ack
 from connector.hl7.mllp import frame
 from connector.ports import DeliveryFailed, Retry
 from tests.hostile.harness import CANARY, Connector, accepted, adt, case, edited, mdm, refused
-from tests.unit.endpoints.mllp_peers import Script, claimed, delivering, nothing
+from tests.unit.endpoints.mllp_peers import Script, claimed, delivering, nothing, unanswered
+from tests.waiting import until
 
 
 def answer_to(control_id: str, code: str = "AA", more: str = "", codec: str = "utf-8", charset: str = "") -> bytes:
@@ -39,24 +40,27 @@ async def failure(sender: object, raw: bytes) -> DeliveryFailed:
 
 @case("D01", "an acknowledgement of another message is kept; the current one stays unknown")
 async def d01(_c: Connector) -> None:
-    async with delivering(saying(frame(answer_to("other"))), ack_timeout=0.1) as (sender, kept):
-        assert (await failure(sender, adt("1"))).retry is Retry.AMBIGUOUS
+    async with delivering(saying(frame(answer_to("other")))) as (sender, kept):
+        assert (await unanswered(sender, adt("1"), lambda: kept)).retry is Retry.AMBIGUOUS
         assert kept == [answer_to("other")]
 
 
 @case("D02", "a late acknowledgement after the message was sent again: both kept, one delivery")
 async def d02(_c: Connector) -> None:
-    times = iter((0.25, 0.0))
+    late = asyncio.Event()
 
     async def slowly(raw: bytes, script: Script) -> None:
-        writer, wait = script.writer, next(times)
-        await asyncio.sleep(wait)
+        writer = script.writer
+        if len(script.taken) == 1:
+            await late.wait()
         writer.write(frame(answer_to("1")))
 
-    async with delivering(Script(slowly), ack_timeout=0.1, connections=2) as (sender, kept):
-        assert (await failure(sender, adt("1"))).retry is Retry.AMBIGUOUS
+    script = Script(slowly)
+    async with delivering(script, connections=2) as (sender, kept):
+        assert (await unanswered(sender, adt("1"), lambda: script.taken)).retry is Retry.AMBIGUOUS
         assert (await sender.deliver(claimed(adt("1")), nothing)).reference == "AA"
-        await asyncio.sleep(0.25)
+        late.set()
+        await until(lambda: kept)
         assert kept == [answer_to("1")]
 
 
@@ -64,7 +68,7 @@ async def d02(_c: Connector) -> None:
 async def d03(_c: Connector) -> None:
     async with delivering(saying(frame(answer_to("1")) + frame(answer_to("1", "AE")))) as (sender, kept):
         assert (await sender.deliver(claimed(adt("1")), nothing)).reference == "AA"
-        await asyncio.sleep(0.02)
+        await until(lambda: kept)
         assert kept == [answer_to("1", "AE")]
 
 
@@ -81,11 +85,9 @@ async def d04(_c: Connector) -> None:
             assert (failed.retry, failed.park) == (retry, park)
     async with delivering(saying(frame(answer_to("1", "AE"))), answers={"AE": "retry"}) as (sender, _):
         assert (await failure(sender, adt("1"))).retry is Retry.SAFE
-    async with delivering(saying(frame(answer_to("1", "CA"))), await_application=True, application_timeout=0.1) as (
-        sender,
-        _,
-    ):
-        assert (await failure(sender, adt("1"))).retry is Retry.AMBIGUOUS
+    async with delivering(saying(frame(answer_to("1", "CA"))), await_application=True) as (sender, _):
+        failed = await unanswered(sender, adt("1"), lambda: any(line._commit for line in sender._lines))
+        assert failed.retry is Retry.AMBIGUOUS
 
 
 @case("D05", "an answer that is none is unknown, never success")
@@ -105,9 +107,12 @@ async def d05(_c: Connector) -> None:
 
 @case("D06", "an answer of more than 1 MB, or without end, is bounded and unknown")
 async def d06(_c: Connector) -> None:
-    for stream in (frame(answer_to("1") + b"x" * 1_100_000), b"\x0b" + answer_to("1")):
-        async with delivering(saying(stream), ack_timeout=0.3) as (sender, _):
-            assert (await failure(sender, adt("1"))).retry is Retry.AMBIGUOUS
+    async with delivering(saying(frame(answer_to("1") + b"x" * 1_100_000))) as (sender, _):
+        failed = await failure(sender, adt("1"))
+        assert (failed.retry, failed.issue.code) == (Retry.AMBIGUOUS, "ANSWER_UNREADABLE")
+    async with delivering(saying(b"\x0b" + answer_to("1"))) as (sender, _):
+        failed = await unanswered(sender, adt("1"), lambda: any(line._decoder.held for line in sender._lines))
+        assert failed.retry is Retry.AMBIGUOUS
 
 
 @case("D07", "an answer in 8859/15 with accents is decoded and can be shown")

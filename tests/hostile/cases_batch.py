@@ -91,7 +91,7 @@ async def e05(c: Connector) -> None:
         )
     message = oru("1", *contents)
     assert len(message) > 800_000
-    (ack,) = await c.say(message, wait=10)
+    (ack,) = await c.say(message)
     accepted(ack, "1")
     exchange = c.kept()[0].exchange
     assert exchange is not None

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.hostile.harness import CANARY, Connector, accepted, case, cda, edited, mdm, refused
+from tests.waiting import until
 
 #: Above this size a message is answered once it is safe, and judged afterwards.
 LATER = 5_000_000
@@ -48,10 +49,9 @@ async def refuse(c: Connector, content: bytes, *codes: str, seconds: float = 30.
     """The message is refused for one of these codes, in time, with nothing delivered."""
     started = time.perf_counter()
     message = mdm("1", content=content)
-    (ack,) = await c.say(message, wait=20)
+    (ack,) = await c.say(message)
     if len(message) > LATER:
-        while (await c.settled(1))[-1].state == "received":
-            await asyncio.sleep(0.02)
+        await until(lambda: c.kept()[-1].state != "received")
     else:
         assert ack.code == "AE", ack
     assert time.perf_counter() - started < seconds
@@ -61,21 +61,16 @@ async def refuse(c: Connector, content: bytes, *codes: str, seconds: float = 30.
     assert set(codes) & set(kept.codes), kept.codes
 
 
-async def accept(c: Connector, content: bytes, wait: float = 5.0) -> None:
+async def accept(c: Connector, content: bytes) -> None:
     """The message is accepted and its document kept byte for byte."""
-    (ack,) = await c.say(mdm("1", content=content), wait=wait)
+    (ack,) = await c.say(mdm("1", content=content))
     accepted(ack, "1")
     await unchanged(c, content)
 
 
 async def unchanged(c: Connector, content: bytes) -> None:
     """The document of the last message is these bytes."""
-    for _ in range(500):
-        exchange = c.kept()[-1].exchange
-        if exchange is not None:
-            break
-        await asyncio.sleep(0.01)
-    assert exchange is not None
+    exchange = await until(lambda: c.kept()[-1].exchange)
     assert exchange.documents[0].content is not None
     data = exchange.documents[0].content.data or b""
     assert hashlib.sha256(data).digest() == hashlib.sha256(content).digest()
@@ -178,7 +173,7 @@ async def f12(c: Connector) -> None:
 
 @case("F13", "a PDF of 12 MB in a CDA is accepted")
 async def f13(c: Connector) -> None:
-    await accept(c, cda().replace(b"</text>", b"A" * 16_000_000 + b"</text>", 1), wait=20)
+    await accept(c, cda().replace(b"</text>", b"A" * 16_000_000 + b"</text>", 1))
 
 
 @case("F14", "active content in a narrative is kept as text and never executed")

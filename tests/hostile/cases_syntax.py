@@ -18,7 +18,7 @@ async def b01(c: Connector) -> None:
 @case("B02", "a letter, digit or NUL as field separator is refused without an exception")
 async def b02(c: Connector) -> None:
     for mark in ("a", "7", "\x00", "\r"):
-        assert await c.silent(b"\x0b" + adt().replace(b"|", mark.encode()) + b"\x1c\r", 0.15) == b""
+        assert await c.silent(b"\x0b" + adt().replace(b"|", mark.encode()) + b"\x1c\r") == b""
     assert {kept.state for kept in await c.settled(4)} == {"parked"}
 
 
@@ -84,7 +84,7 @@ async def b07(c: Connector) -> None:
 async def b08(c: Connector) -> None:
     started = time.perf_counter()
     for number, more in enumerate(("ZZZ" + "|x" * 30_000, "ZZZ|" + "x~" * 10_000 + "x", "OBX|1\r" * 25_000), start=1):
-        (ack,) = await c.say(adt(str(number), more=more + "\r"), wait=10)
+        (ack,) = await c.say(adt(str(number), more=more + "\r"))
         assert ack.code in ("AE", "AR")
         assert "TOO_MANY" in c.kept()[-1].codes
     assert time.perf_counter() - started < 30

@@ -6,7 +6,6 @@ A case is an async function over `Connector`; `REGISTRY` holds them by the numbe
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,6 +33,7 @@ from connector.pipeline.route import Route
 from connector.pipeline.translate import Translator
 from connector.store.journal import SqlJournal
 from tests.unit.endpoints.mllp_peers import Peer
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "CANARI"
@@ -187,20 +187,22 @@ class Connector:
         self._peers.append(peer)
         return peer
 
-    async def say(self, *messages: bytes, wait: float = 3.0) -> list[Ack]:
+    async def say(self, *messages: bytes) -> list[Ack]:
         """Send each in a frame on one connection; the answers in order. Fails when one is missing."""
         peer = await self.connect()
         peer.send(b"".join(map(frame, messages)))
-        return [read_ack(await peer.answer(wait)) for _ in messages]
+        return [read_ack(await peer.answer()) for _ in messages]
 
-    async def silent(self, data: bytes, wait: float = 0.3) -> bytes:
-        """Send bytes as they are; nothing may be answered. Returns what was."""
+    def held(self) -> int:
+        """Bytes of the message that a sender has begun; -1 without a sender."""
+        return max([connection._decoder.held for connection in self.receiver._connections], default=-1)
+
+    async def silent(self, data: bytes) -> bytes:
+        """Send bytes as they are and nothing more: once everything owed is answered the receiver closes. Returns what was answered."""
         peer = await self.connect()
         peer.send(data)
-        try:
-            return await peer.answer(wait)
-        except (TimeoutError, EOFError, ConnectionError):
-            return b""
+        peer.writer.write_eof()
+        return await peer.closed()
 
     def kept(self) -> list[Kept]:
         """All messages, the oldest first."""
@@ -229,11 +231,7 @@ class Connector:
 
     async def settled(self, count: int) -> list[Kept]:
         """Wait until the journal holds so many messages."""
-        for _ in range(200):
-            if len(found := self.kept()) >= count:
-                return found
-            await asyncio.sleep(0.01)
-        raise AssertionError(f"{len(self.kept())} messages in the journal, not {count}")
+        return await until(lambda: found if len(found := self.kept()) >= count else None)
 
     async def leave(self) -> None:
         """Close the senders."""

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from connector.endpoints import Endpoint
 from connector.endpoints.mllp_in import MllpIn, MllpInSettings
 from connector.endpoints.mllp_out import MllpOut, MllpOutSettings
 from connector.hl7.mllp import Frame, FrameDecoder, frame
-from connector.ports import Answer, Claimed, Inbound
+from connector.ports import Answer, Claimed, DeliveryFailed, Inbound
+from tests.waiting import time_passes, until
 
 
 class FixedClock:
@@ -85,7 +88,7 @@ class Peer:
         """Write bytes as they are."""
         self.writer.write(data)
 
-    async def answer(self, timeout: float = 2.0) -> bytes:
+    async def answer(self, timeout: float = 60.0) -> bytes:
         """The next answer."""
         async with asyncio.timeout(timeout):
             while not self.waiting:
@@ -95,9 +98,9 @@ class Peer:
                 self.waiting += [item.data for item in self.decoder.feed(chunk) if isinstance(item, Frame)]
         return self.waiting.pop(0)
 
-    async def closed(self, timeout: float = 2.0) -> bytes:
+    async def closed(self) -> bytes:
         """Wait until the receiver closes; what it said before."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(60):
             try:
                 return await self.reader.read()
             except ConnectionError:
@@ -135,6 +138,16 @@ def claimed(raw: bytes) -> Claimed:
 
 async def nothing() -> None:
     """A `before_send` that has nothing to stamp."""
+
+
+async def unanswered(sender: MllpOut, raw: bytes, met: Callable[[], object]) -> DeliveryFailed:
+    """The failure of a delivery whose time is over once it has `met` what it should meet before."""
+    delivery = asyncio.create_task(sender.deliver(claimed(raw), nothing))
+    await until(met)
+    time_passes(max(sender.settings.ack_timeout, sender.settings.application_timeout) + 1)
+    with pytest.raises(DeliveryFailed) as failed:
+        await delivery
+    return failed.value
 
 
 class Script:

@@ -15,6 +15,7 @@ from connector.endpoints.mllp_in import MllpIn, MllpInSettings
 from connector.hl7.mllp import frame
 from connector.ports import Answer, Inbound
 from tests.unit.endpoints.mllp_peers import Desk, FixedClock, Peer, ack, control_id_of, message, receiving
+from tests.waiting import time_passes, until
 
 
 def run(coroutine: Any) -> None:
@@ -59,8 +60,7 @@ def test_a04_three_frames_in_one_segment_get_three_answers_in_order_whatever_the
         async with receiving(desk, in_flight=3) as receiver:
             peer = await Peer.to(receiver)
             peer.send(b"".join(frame(message(str(n))) for n in range(3)))
-            while len(desk.taken) < 3:
-                await asyncio.sleep(0.005)
+            await until(lambda: len(desk.taken) == 3)
             gates["2"].set()
             gates["1"].set()
             await asyncio.sleep(0.02)
@@ -78,7 +78,7 @@ def test_a03_fs_and_cr_in_two_segments_are_one_message() -> None:
             peer = await Peer.to(receiver)
             data = frame(message())
             peer.send(data[:-1])
-            await asyncio.sleep(0.02)
+            await until(lambda: any(connection._decoder.in_frame for connection in receiver._connections))
             assert desk.taken == []
             peer.send(data[-1:])
             assert await peer.answer() == ack("1")
@@ -113,15 +113,16 @@ def test_a01_text_in_front_is_dropped_twice_and_closes_at_the_third() -> None:
 def test_a02_a05_an_unfinished_frame_is_closed_after_the_total_time_and_not_answered(data: bytes) -> None:
     async def scene() -> None:
         desk = Desk()
-        async with receiving(desk, frame_timeout=0.2) as receiver:
+        async with receiving(desk, frame_timeout=200) as receiver:
             peer = await Peer.to(receiver)
-            started = asyncio.get_running_loop().time()
-            for byte in data[:40]:  # byte by byte: each one would restart a timer for single bytes
-                peer.send(bytes([byte]))
-                await asyncio.sleep(0.002)
-            peer.send(data[40:])
+            for start, end in ((0, 2), (2, 30), (30, len(data))):  # each part would restart a timer of single reads
+                peer.send(data[start:end])
+                whole = len(data[1:end].rstrip(b"\x1c"))
+                await until(
+                    lambda whole=whole: [each._decoder.held >= whole for each in receiver._connections] == [True]
+                )
+                time_passes(90)
             assert await peer.closed() == b""
-            assert asyncio.get_running_loop().time() - started < 1.0
             await peer.leave()
             assert receiver.counts["frame timeout"] == 1
             other = await Peer.to(receiver)
@@ -212,7 +213,7 @@ def test_a12_connections_are_capped_by_address_and_in_all() -> None:
             fourth = await Peer.to(receiver, local_addr=("127.0.0.3", 0))
             assert await fourth.closed() == b""
             await first.leave()
-            await asyncio.sleep(0.02)
+            await until(lambda: len(receiver._connections) == 2)
             fifth = await Peer.to(receiver)
             await fifth.good()
             for peer in (second, third, legitimate, fourth, fifth):
@@ -238,7 +239,7 @@ def test_a13_other_protocols_are_named_in_the_log_and_closed(
         async with receiving(desk) as receiver:
             peer = await Peer.to(receiver)
             peer.send(data)
-            assert await peer.closed(0.9) == b""
+            assert await peer.closed() == b""
             await peer.leave()
         assert desk.taken == []
 
@@ -248,16 +249,16 @@ def test_a13_other_protocols_are_named_in_the_log_and_closed(
 
 def test_a14_a_silent_connection_is_closed_after_the_idle_time_and_kept_alive_by_the_system() -> None:
     async def scene() -> None:
-        async with receiving(Desk(), idle_timeout=0.15) as receiver:
+        async with receiving(Desk(), idle_timeout=20) as receiver:
             peer = await Peer.to(receiver)
             await peer.good()
             (connection,) = receiver._connections
             sock = connection._transport.get_extra_info("socket")
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            time_passes(21)
             assert await peer.closed() == b""
             await peer.leave()
-            await asyncio.sleep(0.02)
-            assert receiver._connections == set()
+            await until(lambda: not receiver._connections)
             assert receiver.counts["idle timeout"] == 1
 
     run(scene())
@@ -276,16 +277,14 @@ def test_a15_a_sender_that_left_before_its_answer_is_kept_and_the_answer_untold(
         async with receiving(desk) as receiver:
             peer = await Peer.to(receiver)
             peer.send(frame(message()))
-            while not desk.taken:
-                await asyncio.sleep(0.005)
+            await until(lambda: desk.taken)
+            (connection,) = receiver._connections
             peer.writer.transport.abort()
-            await asyncio.sleep(0.05)
+            await until(lambda: connection._ended or connection.gone)
             gate.set()
-            while not told:
-                await asyncio.sleep(0.005)
+            await until(lambda: told)
             assert told == [False]
-            await asyncio.sleep(0.01)
-            assert receiver._connections == set()
+            await until(lambda: not receiver._connections)
 
     run(scene())
 
@@ -301,7 +300,7 @@ def test_a_sender_that_only_half_closes_still_gets_its_answers() -> None:
             peer.send(frame(message("1")) + frame(message("2")))
             peer.writer.write_eof()
             assert [await peer.answer(), await peer.answer()] == [ack("1"), ack("2")]
-            assert await peer.closed(0.5) == b""
+            assert await peer.closed() == b""
             await peer.leave()
 
     run(scene())
@@ -335,10 +334,11 @@ def test_messages_in_hand_are_bounded_and_reading_waits() -> None:
         async with receiving(desk, in_flight=3) as receiver:
             peer = await Peer.to(receiver)
             peer.send(b"".join(frame(message(str(n))) for n in range(50)))
+            await until(lambda: len(desk.taken) == 3)
+            (connection,) = receiver._connections
+            await until(lambda: connection._paused)
             await asyncio.sleep(0.05)
             assert len(desk.taken) == 3
-            (connection,) = receiver._connections
-            assert connection._paused
             gate.set()
             assert [await peer.answer() for _ in range(50)] == [ack(str(n)) for n in range(50)]
             assert not connection._paused
@@ -362,7 +362,7 @@ def test_memory_is_bounded_over_all_connections_and_every_large_message_still_ar
             watcher = asyncio.create_task(watch())
             for number, peer in enumerate(peers):
                 peer.send(frame(message(str(number), "NTE|1||") + b"x" * 800_000))
-            assert [await peer.answer(10) for peer in peers] == [ack(str(n)) for n in range(6)]
+            assert [await peer.answer() for peer in peers] == [ack(str(n)) for n in range(6)]
             watcher.cancel()
             # One favoured message beyond the budget, and what a paused transport had already read (256 kB each).
             assert max(held) < 1_000_000 + 900_000 + 6 * 262_144
@@ -434,11 +434,10 @@ def test_a_stop_answers_what_is_in_hand() -> None:
             return Answer(messages=(ack(control_id_of(inbound.raw)),))
 
         desk = Desk(verdict)
-        async with receiving(desk) as receiver:
+        async with receiving(desk, drain=60) as receiver:
             peer = await Peer.to(receiver)
             peer.send(frame(message()))
-            while not desk.taken:
-                await asyncio.sleep(0.005)
+            await until(lambda: desk.taken)
             await receiver.stop()
         assert await peer.closed() == frame(ack("1"))
         await peer.leave()

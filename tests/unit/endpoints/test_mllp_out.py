@@ -24,7 +24,9 @@ from tests.unit.endpoints.mllp_peers import (
     delivering,
     message,
     nothing,
+    unanswered,
 )
+from tests.waiting import until
 
 Answering = Callable[[bytes, Script], Awaitable[None]]
 
@@ -96,7 +98,8 @@ def test_messages_travel_in_parallel_up_to_the_number_of_connections() -> None:
         script = Script(answer)
         async with delivering(script, connections=3) as (sender, _):
             tasks = [asyncio.create_task(sender.deliver(claimed(message(str(n))), nothing)) for n in range(10)]
-            await asyncio.sleep(0.1)
+            await until(lambda: len(script.taken) == 3)
+            await asyncio.sleep(0.05)
             assert len(script.taken) == script.accepted == 3
             gate.set()
             assert [(await task).reference for task in tasks] == ["AA"] * 10
@@ -151,10 +154,9 @@ def test_d04_a_partner_that_inverts_the_codes_has_its_own_table() -> None:
         ([ack("1", "CA")], {}, "CA"),
         ([ack("1", "CA"), ack("1", "AA")], {"await_application": True}, "AA"),
         ([ack("1", "CA"), ack("1", "AE")], {"await_application": True}, Retry.NEVER),
-        ([ack("1", "CA")], {"await_application": True, "application_timeout": 0.05}, Retry.AMBIGUOUS),
         ([ack("1", "AA")], {"await_application": True}, "AA"),
     ],
-    ids=["CA alone", "CA then AA", "CA then AE", "CA then nothing", "AA without CA"],
+    ids=["CA alone", "CA then AA", "CA then AE", "AA without CA"],
 )
 def test_d04_commit_and_application_acknowledgements(
     answers: list[bytes], settings: dict[str, Any], outcome: object
@@ -171,11 +173,21 @@ def test_d04_commit_and_application_acknowledgements(
     asyncio.run(scene())
 
 
+def test_d04_a_commit_acknowledgement_that_nothing_follows_is_not_enough() -> None:
+    async def scene() -> None:
+        answer = ack("1", "CA")
+        async with delivering(Script(saying(frame(answer))), await_application=True) as (sender, _):
+            failed = await unanswered(sender, message(), lambda: any(line._commit for line in sender._lines))
+            assert (failed.retry, failed.answer) == (Retry.AMBIGUOUS, answer)
+
+    asyncio.run(scene())
+
+
 def test_d01_an_acknowledgement_of_another_message_is_kept_and_the_current_one_stays_unknown() -> None:
     async def scene() -> None:
         foreign = ack("other")
-        async with delivering(Script(saying(frame(foreign))), ack_timeout=0.1) as (sender, kept):
-            failed = await fails(sender, message("1"))
+        async with delivering(Script(saying(frame(foreign)))) as (sender, kept):
+            failed = await unanswered(sender, message("1"), lambda: kept)
             assert (failed.retry, failed.issue.code) == (Retry.AMBIGUOUS, "NO_ANSWER")
             assert kept == [foreign]
             assert sender.counts["unmatched"] == 1
@@ -194,16 +206,20 @@ def test_d01_a_foreign_acknowledgement_does_not_hide_the_right_one() -> None:
 
 def test_d02_a_late_acknowledgement_is_kept_and_never_taken_for_the_next_message() -> None:
     async def scene() -> None:
+        late = asyncio.Event()
+
         async def answer(raw: bytes, script: Script) -> None:
             writer = script.writer
             if control_id_of(raw) == "slow":
-                await asyncio.sleep(0.25)
+                await late.wait()
             writer.write(frame(ack(control_id_of(raw), "AE" if control_id_of(raw) == "slow" else "AA")))
 
-        async with delivering(Script(answer), ack_timeout=0.1, connections=2) as (sender, kept):
-            assert (await fails(sender, message("slow"))).retry is Retry.AMBIGUOUS
+        script = Script(answer)
+        async with delivering(script, connections=2) as (sender, kept):
+            assert (await unanswered(sender, message("slow"), lambda: script.taken)).retry is Retry.AMBIGUOUS
             assert (await sender.deliver(claimed(message("next")), nothing)).answer == ack("next")
-            await asyncio.sleep(0.3)
+            late.set()
+            await until(lambda: kept)
             assert kept == [ack("slow", "AE")]
 
     asyncio.run(scene())
@@ -216,11 +232,10 @@ def test_a_partner_with_one_connection_is_not_blocked_by_one_that_listens_for_a_
                 await accept(raw, script)
 
         script = Script(answer)
-        async with delivering(script, ack_timeout=0.1, connections=1) as (sender, _):
-            await fails(sender, message("lost"))
+        async with delivering(script, connections=1) as (sender, _):
+            await unanswered(sender, message("lost"), lambda: script.taken)
             assert (await sender.deliver(claimed(message("next")), nothing)).reference == "AA"
-            await asyncio.sleep(0.02)
-            assert len(sender._lines) == 1
+            await until(lambda: len(sender._lines) == 1)
             assert script.accepted == 2
 
     asyncio.run(scene())
@@ -234,7 +249,7 @@ def test_d03_a_second_acknowledgement_of_one_message_is_counted_and_ignored() ->
         async with delivering(Script(twice)) as (sender, kept):
             for number in range(2):
                 assert (await sender.deliver(claimed(message(str(number))), nothing)).reference == "AA"
-                await asyncio.sleep(0.02)
+                await until(lambda number=number: len(kept) == number + 1)
             assert kept == [ack("0", "AE"), ack("1", "AE")]
 
     asyncio.run(scene())
@@ -272,8 +287,9 @@ def test_d05_d06_an_unreadable_answer_is_never_success(answer: bytes) -> None:
 
 def test_d06_an_answer_that_never_ends_is_given_up_in_time() -> None:
     async def scene() -> None:
-        async with delivering(Script(saying(b"\x0b" + ack("1"))), ack_timeout=0.1) as (sender, _):
-            assert (await fails(sender, message("1"))).retry is Retry.AMBIGUOUS
+        async with delivering(Script(saying(b"\x0b" + ack("1")))) as (sender, _):
+            failed = await unanswered(sender, message("1"), lambda: any(line._decoder.held for line in sender._lines))
+            assert failed.retry is Retry.AMBIGUOUS
 
     asyncio.run(scene())
 
@@ -301,7 +317,7 @@ def test_a_connection_closed_by_the_peer_while_idle_is_replaced() -> None:
         async with delivering(script) as (sender, _):
             await sender.deliver(claimed(message("1")), nothing)
             script.writers[0].close()
-            await asyncio.sleep(0.05)
+            await until(lambda: not sender._lines)
             await sender.deliver(claimed(message("2")), nothing)
             assert script.accepted == 2
 
@@ -336,7 +352,7 @@ def test_a_cancelled_delivery_does_not_leave_its_connection_to_the_next() -> Non
         script = Script(answer)
         async with delivering(script) as (sender, _):
             task = asyncio.create_task(sender.deliver(claimed(message("1")), nothing))
-            await asyncio.sleep(0.05)
+            await until(lambda: script.taken)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
