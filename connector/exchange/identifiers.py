@@ -25,7 +25,6 @@ __all__ = [
     "Number",
     "check",
     "fhir_system",
-    "fhir_type",
     "from_cda",
     "from_fhir",
     "ins_environment",
@@ -33,7 +32,6 @@ __all__ = [
     "ipp_of",
     "is_ins",
     "is_oid",
-    "kind_for_system",
     "luhn",
     "matricule",
     "national",
@@ -155,12 +153,6 @@ def is_oid(text: str) -> bool:
     )
 
 
-def kind_for_system(system: str) -> str | None:
-    """The type of table 0203 that an OID or a FHIR system implies, None when it does not (FINESS and SIRENE need a type)."""
-    bare = system.removeprefix("urn:oid:")
-    return _KIND_OF_OID.get(bare) or _KIND_OF_URI.get(bare)
-
-
 def is_ins(identifier: Identifier) -> bool:
     """Whether it is a matricule INS (an INS-C is not)."""
     return identifier.system in INS_OIDS or (identifier.kind == "INS" and identifier.system is None)
@@ -193,12 +185,6 @@ def ipp_of(patient: Patient | None) -> Identifier | None:
 def fhir_system(identifier: Identifier) -> str | None:
     """The FHIR system: the register's URI for its bare number, else `urn:oid:`, else the URI as it is."""
     return to_fhir(identifier).system
-
-
-def fhir_type(identifier: Identifier) -> tuple[str, str] | None:
-    """(system, code) of Identifier.type, None when the kind is unknown."""
-    found = to_fhir(identifier)
-    return (found.type_system, found.type) if found.type and found.type_system else None
 
 
 def to_fhir(identifier: Identifier) -> FhirIdentifier:

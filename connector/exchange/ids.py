@@ -14,36 +14,25 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from connector.exchange.care import Encounter
 from connector.exchange.documents import Document
 from connector.exchange.identifiers import (
-    Number,
     ins_of,
     ipp_of,
     is_ins,
     is_oid,
     normalise,
-    organization_number,
-    party_number,
 )
 from connector.exchange.model import Context, Exchange
-from connector.exchange.people import HumanName, Identifier, Organization, Party, Patient
+from connector.exchange.people import HumanName, Identifier, Patient
 
 __all__ = [
     "Key",
     "derived",
-    "document_id",
     "document_key",
-    "encounter_id",
     "encounter_key",
-    "id_of",
     "is_document_root",
     "is_uuid",
     "oid_of",
     "ordering_key",
-    "organization_id",
-    "organization_key",
-    "patient_id",
     "patient_key",
-    "practitioner_id",
-    "practitioner_key",
     "root_of",
 ]
 
@@ -77,11 +66,6 @@ def derived(context: Context, kind: str, *parts: str) -> str:
     # As uuid5, without making the UUID an object: a Bundle has one for each resource.
     digits = sha1(_namespace(context.namespace, kind) + name, usedforsecurity=False).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
-
-
-def id_of(context: Context, kind: str, key: Key, *fallback: str) -> str:
-    """The id of a key; a thing without identity gets one from `fallback` (the message's control id and its position in it)."""
-    return derived(context, kind, *key.parts) if key.parts else derived(context, kind, "", *fallback)
 
 
 def oid_of(uuid: str) -> str:
@@ -127,30 +111,6 @@ def document_key(document: Document) -> Key:
     return _NONE
 
 
-def organization_key(organization: Organization) -> Key:
-    """The national number of the register (FINESS first, prefix or not), else its first identifier, else its name."""
-    named = _filled((organization.name, "name"))
-    number = organization_number(organization)
-    return _number_key(organization.identifiers, number, named) if number is not None else named
-
-
-def practitioner_key(party: Party) -> Key:
-    """The national number of the professional (RPPS first, prefix or not), else any identifier, else the name."""
-    parts, places = _name_key((party.name,)) if party.name is not None else _NONE
-    named = Key(parts, tuple(place.replace("names[1]", "name") for place in places))
-    number = party_number(party)
-    return _number_key(party.identifiers, number, named) if number is not None else named
-
-
-def _number_key(identifiers: tuple[Identifier, ...], number: Number, named: Key) -> Key:
-    chosen = next(each for each in identifiers if normalise(each) == number)
-    key = Key(tuple(number), _identifier_places("identifiers", identifiers, chosen))
-    if number.register:
-        return key
-    # A number without its domain says little: two sites may use the same one, so the name joins it.
-    return Key(key.parts + named.parts, key.places + named.places)
-
-
 def encounter_key(encounter: Encounter) -> Key:
     """The visit number in its domain, else nothing."""
     if encounter.number is None:
@@ -193,31 +153,6 @@ def _name_key(names: tuple[HumanName, ...]) -> tuple[tuple[str, ...], tuple[str,
 
 
 # --- ids -------------------------------------------------------------------------------------------------------------
-
-
-def patient_id(patient: Patient, context: Context, *fallback: str) -> str:
-    """UUID of a patient; `fallback` parts are used when nothing identifies it."""
-    return id_of(context, "patient", patient_key(patient), *fallback)
-
-
-def document_id(document: Document, context: Context, *fallback: str) -> str:
-    """UUID of a document."""
-    return id_of(context, "document", document_key(document), *fallback)
-
-
-def organization_id(organization: Organization, context: Context, *fallback: str) -> str:
-    """UUID of an organisation."""
-    return id_of(context, "organization", organization_key(organization), *fallback)
-
-
-def practitioner_id(party: Party, context: Context, *fallback: str) -> str:
-    """UUID of a professional."""
-    return id_of(context, "practitioner", practitioner_key(party), *fallback)
-
-
-def encounter_id(encounter: Encounter, context: Context, *fallback: str) -> str:
-    """UUID of a stay or visit."""
-    return id_of(context, "encounter", encounter_key(encounter), *fallback)
 
 
 def ordering_key(exchange: Exchange) -> str:

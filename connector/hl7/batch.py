@@ -17,7 +17,7 @@ from connector.hl7.mllp import DEFAULT_LIMIT, HEAD
 from connector.hl7.wire import WireHeader, derived_id, read_header
 from connector.issues import Issue, IssueCode, Severity
 
-__all__ = ["BatchMessage", "BatchReader", "batch_answer", "is_batch", "read_batch"]
+__all__ = ["BatchMessage", "BatchReader", "batch_answer", "read_batch"]
 
 #: Reported of one file; the rest is counted only.
 ISSUES = 100
@@ -34,11 +34,6 @@ class BatchMessage(msgspec.Struct, frozen=True):
     number: int
     batch: int
     issue: Issue | None = None
-
-
-def is_batch(head: bytes) -> bool:
-    """Whether a file whose first bytes these are is a batch: it begins with FHS or BHS."""
-    return head.lstrip(_BLANK)[:3] in (b"FHS", b"BHS")
 
 
 class BatchReader:

@@ -132,7 +132,6 @@ def test_fhir_and_cda_forms(
     assert written.value == canonical.value
     assert ids.from_fhir(written.system, written.value, written.type) == canonical
     assert ids.fhir_system(canonical) == fhir[0]
-    assert ids.fhir_type(canonical) == ((fhir[2], fhir[1]) if fhir[1] else None)
     assert ids.to_cda(canonical) == cda
 
 
@@ -166,15 +165,6 @@ def test_a_cda_id_says_its_kind_by_its_root() -> None:
     assert ids.from_cda(INS_TEST, MATRICULE) == identifier(MATRICULE, INS_TEST, "INS")
     assert ids.from_cda("1.2.3", "7") == identifier("7", "1.2.3")
     assert ids.from_cda("1.2.3", None) == identifier("1.2.3")
-
-
-@pytest.mark.parametrize(
-    ("system", "kind"),
-    [("1.2.250.1.213.1.4.8", "INS"), ("urn:oid:1.2.250.1.213.1.4.2", "INS-C"), ("1.2.250.1.213.1.4.13", "NH"), (PS_IDNAT, "IDNPS"),
-     ("https://rpps.esante.gouv.fr", "RPPS"), ("https://finess.esante.gouv.fr", None), ("https://sirene.fr", None), ("1.2.3", None)],
-)  # fmt: skip
-def test_kind_for_system(system: str, kind: str | None) -> None:
-    assert ids.kind_for_system(system) == kind
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 from connector.exchange import ids
 from connector.exchange.care import Encounter
 from connector.exchange.documents import Content, Document
-from connector.exchange.identifiers import PS_IDNAT, STRUCT_IDNAT
 from connector.exchange.model import Context, Envelope, Exchange
 from connector.exchange.moments import Moment
-from connector.exchange.people import HumanName, Identifier, Organization, Party, Patient
+from connector.exchange.people import HumanName, Identifier, Patient
 
 CONTEXT = Context(now=Moment("2026-11-24T10:00:00+01:00"))
 INS = Identifier(value="279035121518989", system="1.2.250.1.213.1.4.10", kind="INS")
@@ -31,7 +30,7 @@ def test_an_id_is_the_same_twice_and_another_in_another_namespace() -> None:
 
 def test_the_clock_and_the_zone_do_not_count() -> None:
     later = replace(CONTEXT, now=Moment("2030-01-01T00:00:00+00:00"), zone="UTC")
-    assert ids.patient_id(Patient(identifiers=(INS,)), CONTEXT) == ids.patient_id(Patient(identifiers=(INS,)), later)
+    assert ids.derived(CONTEXT, "patient", "a") == ids.derived(later, "patient", "a")
 
 
 def test_a_uuid_has_an_oid() -> None:
@@ -101,11 +100,6 @@ KEYED = [
     *((ids.patient_key, patient) for patient, parts, _ in PATIENTS if parts),
     (ids.document_key, Document(id="1.2.3")),
     (ids.document_key, Document(set_id="1.2.3", version="2")),
-    (ids.organization_key, Organization(identifiers=(Identifier(value="300017985", system=STRUCT_IDNAT, kind="FINEG"),))),
-    (ids.organization_key, Organization(name="Clinique Exemple")),
-    (ids.practitioner_key, Party(identifiers=(Identifier(value="810000023084", system=PS_IDNAT, kind="IDNPS"),))),
-    (ids.practitioner_key, Party(name=HumanName(family="EXEMPLE", given=("Ada",)))),
-    (ids.practitioner_key, Party(identifiers=(Identifier(value="7"),), name=HumanName(family="EXEMPLE", given=("Ada",)))),
     (ids.encounter_key, Encounter(number=Identifier(value="V1", system="1.2.3", kind="VN"))),
 ]  # fmt: skip
 
@@ -117,37 +111,16 @@ def test_every_place_of_a_key_is_filled(key: Any, value: Any) -> None:
     assert all(_at(value, place) for place in found.places)
 
 
-def test_two_writings_of_a_national_number_are_one_professional() -> None:
-    one = Party(identifiers=(Identifier(value="10000023084", system=PS_IDNAT, kind="RPPS"),))
-    other = Party(identifiers=(Identifier(value="810000023084", system=PS_IDNAT, kind="IDNPS"),))
-    assert ids.practitioner_id(one, CONTEXT) == ids.practitioner_id(other, CONTEXT)
-
-
-def test_a_local_number_without_domain_is_not_enough() -> None:
-    number = Identifier(value="7")
-    one = Party(identifiers=(number,), name=HumanName(family="A"))
-    other = Party(identifiers=(number,), name=HumanName(family="B"))
-    assert ids.practitioner_id(one, CONTEXT) != ids.practitioner_id(other, CONTEXT)
-
-
 def test_the_same_ipp_of_two_hospitals_is_two_patients() -> None:
     other = Identifier(value="42", system="1.2.4", kind="PI")
     here, there = Patient(identifiers=(IPP,)), Patient(identifiers=(other,))
-    assert ids.patient_id(here, CONTEXT) != ids.patient_id(there, CONTEXT)
-
-
-def test_what_has_no_identity_gets_its_id_from_the_fallback() -> None:
-    nobody = Patient(sex="female")
-    assert ids.patient_id(nobody, CONTEXT, "M1", "1") == ids.patient_id(nobody, CONTEXT, "M1", "1")
-    assert ids.patient_id(nobody, CONTEXT, "M1", "1") != ids.patient_id(nobody, CONTEXT, "M2", "1")
-    assert ids.encounter_id(Encounter(), CONTEXT, "M1") != ids.organization_id(Organization(), CONTEXT, "M1")
+    assert ids.patient_key(here) != ids.patient_key(there)
 
 
 def test_a_document_without_id_is_its_bytes() -> None:
     document = Document(content=Content(sha256="ab"))
     assert ids.document_key(document) == (("ab",), ("content.data",))
     assert not ids.document_key(Document())
-    assert ids.document_id(document, CONTEXT) == ids.document_id(document, CONTEXT, "M1")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from connector.exchange.model import Context
 from connector.exchange.moments import Moment
 from connector.hl7.acknowledge import acknowledge, read_ack, read_header
-from connector.hl7.batch import BatchMessage, BatchReader, batch_answer, is_batch, read_batch
+from connector.hl7.batch import BatchMessage, BatchReader, batch_answer, read_batch
 
 CONTEXT = Context(now=Moment("2026-03-04T05:06:07+01:00"))
 
@@ -138,13 +138,6 @@ def test_the_answer_lists_every_message_and_the_wrong_counts() -> None:
 def test_a_file_without_headers_is_answered_by_its_acknowledgements() -> None:
     _, reader = read(m(1))
     assert b"".join(batch_answer(reader, [b"ACK\r"], CONTEXT)) == b"ACK\r"
-
-
-@pytest.mark.parametrize(
-    ("head", "batch"), [(FHS, True), (b"\xef\xbb\xbf\r\n" + BHS, True), (m(1), False), (b"", False), (b"%PDF", False)]
-)
-def test_a_batch_is_recognised_by_its_first_bytes(head: bytes, batch: bool) -> None:
-    assert is_batch(head) is batch
 
 
 @pytest.mark.shared
