@@ -16,8 +16,10 @@ from connector.exchange.identifiers import INS_OIDS
 from connector.exchange.ids import Key, derived, document_key, encounter_key, patient_key
 from connector.exchange.model import Exchange
 from connector.exchange.moments import to_instant
+from connector.fhir.clinical import COMPLETED
 from connector.fhir.codec import Resource
-from connector.fhir.documents import classified, missing, ordered, report, settle_choices, stay
+from connector.fhir.composition import closed, closed_bundle, prepared, related, write_composition
+from connector.fhir.documents import classified, missing, ordered, report, settle_choices, stay, visibility
 from connector.fhir.filing import ABSENT, Filing, link_to_message
 from connector.fhir.fr_core import claim_patient
 from connector.fhir.gathering import take_apart
@@ -32,6 +34,7 @@ from connector.mapping.language import Run
 __all__ = ["assemble", "take_apart"]
 
 BY = "connector/fhir/bundle.py"
+_COMPLETED = {**COMPLETED, "Encounter": stay}
 #: An Encounter that says nothing but whose it is.
 _NO_STAY = {"resourceType", "subject"}
 #: What makes a List worth writing: who sent to whom.
@@ -50,7 +53,7 @@ class _Assembly:
     """One Bundle under construction."""
 
     def __init__(self, tree: Resource, exchange: Exchange, run: Run) -> None:
-        self.tree = tree
+        self.tree = prepared(tree, exchange, run.context)
         self.exchange = exchange
         self.run = run
         self.context = run.context
@@ -65,6 +68,9 @@ class _Assembly:
         """Roots first, each after what it points at."""
         self._patient()
         self._encounter()
+        if closed(self.context):
+            filing = Filing(self.exchange, self.run, self._put, self.entries)
+            return closed_bundle(filing, self.tree, self._flat, self.entries)
         documents = [
             self._document(number, node) for number, node in enumerate(self.tree.get("DocumentReference", ()), 1)
         ]
@@ -107,10 +113,9 @@ class _Assembly:
     def _settle(self, node: Resource, place: str) -> str:
         """The full URL of a target, after what it points at itself."""
         flat = self._flat(node, place)
-        if flat["resourceType"] == "Encounter":
-            flat = stay(flat)
-        elif flat["resourceType"] in ("Observation", "Specimen"):
-            flat = completed(flat)
+        complete = _COMPLETED.get(flat["resourceType"])
+        if complete is not None:
+            flat = complete(flat)
         self._systems(flat, place)
         identity = apart(flat, self._content_id(flat), self.done, self.context)
         if self.explaining:
@@ -253,6 +258,7 @@ class _Assembly:
         place, path = f"DocumentReference[{number}]", f"documents[{number}]"
         document = self.exchange.documents[number - 1] if number <= len(self.exchange.documents) else Document()
         flat = self._flat(node, place)
+        compositions = flat.pop("composition", ())
         identity = self._identity("document", document_key(document), path, place, str(number))
         if self.exchange.intent == "delete":
             flat["status"] = "entered-in-error"
@@ -264,6 +270,9 @@ class _Assembly:
         self._stay(flat)
         classified(flat, document, self.run, place, path)
         self._content(flat, document.content, identity, place)
+        for composition in compositions:
+            where = f"{place}.composition[1]"
+            related(flat, write_composition(composition, identity, self._put, self.run, where))
         flat = self._claimed(flat, document, place)
         return self._put(ordered(flat), identity)
 
@@ -304,7 +313,7 @@ class _Assembly:
             for name in VISIBILITY:
                 if node.get(name) is not True:
                     continue
-                coding = _visibility(name, self.run)
+                coding = visibility(name, self.run)
                 labels = flat.setdefault("securityLabel", [])
                 labels.append({"coding": [coding]})
                 for key in coding:
@@ -381,13 +390,3 @@ class _Assembly:
 _DIRECTIVE = dict(
     zip(VISIBILITY, ("hidden_from_professionals", "hidden_from_patient", "hidden_from_guardians"), strict=True)
 )
-
-
-def _visibility(name: str, run: Run) -> Resource:
-    """The code of TRE_A07 with its label."""
-    table = run.context.table("visibility") if run.context.table is not None else None
-    coded = table.from_exchange("fhir", name) if table is not None else None
-    if coded is None:
-        return {"code": name}
-    parts = {"system": coded.system, "code": coded.code, "display": coded.display}
-    return {key: value for key, value in parts.items() if value}

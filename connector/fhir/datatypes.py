@@ -16,9 +16,11 @@ from connector.fhir.identifiers import (
     read_business_id,
     read_document_id,
     read_identifier,
+    read_uri,
     write_business_id,
     write_document_id,
     write_identifier,
+    write_uri,
 )
 from connector.fhir.measures import (
     read_decimal,
@@ -316,6 +318,7 @@ DATATYPES: dict[str, Datatype] = {
         Datatype("date", read_datetime, write_date, node=False, value=str),
         Datatype("base64", read_base64, write_base64, node=False, value=bytes),
         Datatype("rich-text", read_rich_text, write_rich_text, node=False, value=str),
+        Datatype("oid", read_uri, write_uri, node=False, value=str),
         Datatype("sha1", read_sha1, write_sha1, node=False, value=str),
         Datatype("boolean", read_boolean, write_same, node=False, value=bool),
         Datatype("integer", read_integer, write_same, node=False, value=int),

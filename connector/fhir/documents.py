@@ -14,7 +14,7 @@ from connector.fhir.gathering import CHOICES, UNKNOWN_CLASS
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
-__all__ = ["REQUIRED", "classified", "missing", "ordered", "report", "settle_choices", "stay"]
+__all__ = ["REQUIRED", "classified", "missing", "ordered", "report", "settle_choices", "stay", "visibility"]
 
 BY = "connector/fhir/documents.py"
 
@@ -129,3 +129,13 @@ _FIRST = (
 def ordered(flat: Resource) -> Resource:
     """Identity first, for whoever reads the JSON."""
     return {key: flat[key] for key in (*_FIRST, *flat) if key in flat}
+
+
+def visibility(name: str, run: Run) -> Resource:
+    """The code of TRE_A07 with its label."""
+    table = run.context.table("visibility") if run.context.table is not None else None
+    coded = table.from_exchange("fhir", name) if table is not None else None
+    if coded is None:
+        return {"code": name}
+    parts = {"system": coded.system, "code": coded.code, "display": coded.display}
+    return {key: value for key, value in parts.items() if value}

@@ -15,9 +15,11 @@ __all__ = [
     "read_business_id",
     "read_document_id",
     "read_identifier",
+    "read_uri",
     "write_business_id",
     "write_document_id",
     "write_identifier",
+    "write_uri",
 ]
 
 Node = dict[str, Any]
@@ -87,6 +89,18 @@ def write_document_id(identity: str, node: Node, run: Run) -> None:
         root = "urn:uuid:" + root
     node["system"] = RFC_3986
     node["value"] = root
+
+
+def read_uri(text: str, run: Run) -> str:
+    """An OID or UUID as a URI, to the bare one."""
+    return text.removeprefix("urn:oid:").removeprefix("urn:uuid:")
+
+
+def write_uri(text: str, run: Run) -> str:
+    """An OID or UUID as a URI; anything else as it is."""
+    if is_oid(text):
+        return f"urn:oid:{text}"
+    return f"urn:uuid:{text}" if _UUID.fullmatch(text.lower()) else text
 
 
 def read_business_id(node: Node, run: Run) -> str | None:

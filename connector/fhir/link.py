@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connector.fhir.clinical import opened
 from connector.fhir.codec import Resource
+from connector.fhir.composition import hold
 from connector.fhir.nesting import nest
 from connector.fhir.tree import LINK, TARGET
 from connector.issues import IssueCode, Severity
@@ -24,7 +26,7 @@ _ROOT_TYPES = ("Patient", "Encounter", "DocumentReference", "List", "Communicati
 _APART = frozenset({"contained", "target"})
 #: Resources that are never unfolded where they are referred to: a reference says their type and business identifier.
 _ROOTED = frozenset(
-    {"DocumentReference", "Communication", "ServiceRequest", "Task", "QuestionnaireResponse", "CareTeam"}
+    {"Composition", "DocumentReference", "Communication", "ServiceRequest", "Task", "QuestionnaireResponse", "CareTeam"}
 )
 
 
@@ -41,6 +43,7 @@ class _Linking:
 
     def __init__(self, resource: Resource, run: Run) -> None:
         self.run = run
+        self.whole = resource
         self.by_url: dict[str, Resource] = {}
         self.resources: list[Resource] = []
         self.linked: dict[int, Resource] = {}  # by id() of the resource
@@ -56,8 +59,9 @@ class _Linking:
             first = next((each for each in self.resources if each["resourceType"] == kind), None)
             if first is not None:
                 self.roots[id(first)] = kind
+        ordered = {id(self._find(url)) for url in _orders(self.resources)}
         for each in self.resources:
-            if each["resourceType"] in _ROOTED:
+            if each["resourceType"] in _ROOTED and id(each) not in ordered:
                 self.roots[id(each)] = each["resourceType"]
 
     def _index(self, url: str, resource: Resource) -> None:
@@ -83,7 +87,9 @@ class _Linking:
         if self.size > MOST_VALUES:
             self.run.report(Severity.ERROR, IssueCode.TOO_MANY, "Bundle", limit=MOST_VALUES, what="value")
             return {}
-        nest(tree, [(each, self.linked[id(each)]) for each in self.resources if id(each) in self.linked], self._find)
+        pairs = [(each, self.linked[id(each)]) for each in self.resources if id(each) in self.linked]
+        nest(tree, pairs, self._find)
+        hold(tree, pairs, self._find, self.whole)
         return {kind: tree[kind] for kind in dict.fromkeys((*_ROOT_TYPES, *tree)) if tree.get(kind)}
 
     def _root(self, tree: Resource, resource: Resource) -> None:
@@ -112,6 +118,7 @@ class _Linking:
             self.linked[key] = made
             self.open.pop()
             self._inline(made)
+            opened(made)
         return made
 
     def _node(self, node: Resource, contained: dict[str, Resource]) -> Resource:
@@ -188,6 +195,16 @@ def _attachments(made: Resource) -> Iterator[Resource]:
         yield from (each["attachment"] for each in made.get("content", ()) if "attachment" in each)
     elif made["resourceType"] == "Communication":
         yield from (each["contentAttachment"] for each in made.get("payload", ()) if "contentAttachment" in each)
+
+
+def _orders(resources: list[Resource]) -> Iterator[str]:
+    """What documents answer to (event-basedOn of a Composition): told with the document, no request of its own."""
+    for each in resources:
+        if each["resourceType"] == "Composition":
+            for extension in each.get("extension", ()):
+                reference = extension.get("valueReference", {}).get("reference")
+                if extension.get("url") == "http://hl7.org/fhir/StructureDefinition/event-basedOn" and reference:
+                    yield reference
 
 
 def _named(target: Resource) -> Resource | None:

@@ -14,6 +14,8 @@ from connector.exchange.model import Exchange
 from connector.fhir import bundle as fhir_bundle
 from connector.fhir import codec as fhir_codec
 from connector.fhir import incoming as fhir_incoming
+from connector.fhir.codec import Resource
+from connector.fhir.composition import has_composition
 from connector.fhir.shape import FhirShape
 from connector.hl7 import codec as hl7_codec
 from connector.hl7 import requests
@@ -77,6 +79,20 @@ def _hl7_assemble(message: Message, _exchange: Exchange, run: Run) -> Message:
     return message
 
 
+# --- FHIR
+
+
+def _fhir_claim(tree: Resource) -> Claim:
+    """A Bundle that holds a Composition is clinical."""
+    return Claim("Bundle", profile="clinical" if has_composition(tree) else "")
+
+
+def _fhir_target(exchange: Exchange, options: Mapping[str, str]) -> Claim:
+    """A Bundle with Compositions when a FHIR document is asked for, or sections and there are some."""
+    sections = options.get("sections") == "true" and any(each.sections for each in exchange.documents)
+    return Claim("Bundle", profile="clinical" if sections or options.get("shape") == "document" else "")
+
+
 # --- CDA
 
 
@@ -95,7 +111,7 @@ FORMATS: Mapping[str, Format] = {
     for format_ in (
         Format("hl7", "x-application/hl7-v2+er7", _HL7, hl7_codec.parse, hl7_codec.serialise, _hl7_claim, _hl7_target, None, _hl7_assemble),
         Format(
-            "fhir", "application/fhir+json", _FHIR, fhir_incoming.parse, fhir_codec.dump, lambda _: Claim("Bundle"), lambda *_: Claim("Bundle"),
+            "fhir", "application/fhir+json", _FHIR, fhir_incoming.parse, fhir_codec.dump, _fhir_claim, _fhir_target,
             fhir_bundle.take_apart, fhir_bundle.assemble,
         ),
         Format("cda", "text/xml", CDA_SHAPE, _cda_parse, lambda tree: bytes(tree.raw), lambda _: Claim("ClinicalDocument"), lambda *_: Claim("ClinicalDocument")),
