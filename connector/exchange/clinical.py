@@ -19,11 +19,13 @@ class Problem(Model, frozen=True):
 
     `code` is what the patient has, `category` the kind of statement (diagnosis, symptom, complaint…). `status` (active, inactive, resolved)
     in the words of table clinical-status; `concern` is the id of the concern that holds it. `refuted`: the patient does not have it.
+    `text` are the words of the narrative, here and below, where no code says it.
     """
 
     identifiers: tuple[Identifier, ...] = ()
     concern: Identifier | None = None
     code: Concept | None = None
+    text: str | None = None
     category: Concept | None = None
     status: str | None = None
     certainty: Concept | None = None
@@ -38,6 +40,7 @@ class Reaction(Model, frozen=True):
     """What happened (manifestation), since when and how badly."""
 
     manifestation: Concept | None = None
+    text: str | None = None
     period: Period | None = None
     severity: Concept | None = None
 
@@ -53,6 +56,7 @@ class Allergy(Model, frozen=True):
     kind: Concept | None = None
     code: Concept | None = None
     substance: Concept | None = None
+    text: str | None = None
     status: str | None = None
     certainty: Concept | None = None
     criticality: Concept | None = None
@@ -75,6 +79,7 @@ class Medication(Model, frozen=True):
     status: str | None = None
     not_taken: bool | None = None
     product: Concept | None = None
+    text: str | None = None
     period: Period | None = None
     every: Quantity | None = None
     dose: Quantity | None = None
@@ -90,12 +95,17 @@ class Medication(Model, frozen=True):
 
 
 class Immunization(Model, frozen=True):
-    """A vaccine that was given, or (`not_given`) was not (CDA immunization; FHIR Immunization). `number` is its rank in the series."""
+    """A vaccine that was given, or (`not_given`) was not (CDA immunization; FHIR Immunization). `number` is its rank in the series.
+
+    `category` says of what kind (first series, booster…).
+    """
 
     identifiers: tuple[Identifier, ...] = ()
+    category: Concept | None = None
     status: str | None = None
     not_given: bool | None = None
     vaccine: Concept | None = None
+    text: str | None = None
     given: Moment | None = None
     lot: str | None = None
     dose: Quantity | None = None
@@ -113,6 +123,7 @@ class Procedure(Model, frozen=True):
 
     identifiers: tuple[Identifier, ...] = ()
     code: Concept | None = None
+    text: str | None = None
     status: str | None = None
     not_done: bool | None = None
     period: Period | None = None

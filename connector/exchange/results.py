@@ -36,7 +36,7 @@ class Specimen(Model, frozen=True):
 
 
 class Observation(Model, frozen=True):
-    """One result (OBX). Exactly one of `quantity`, `coded`, `text`, `moment`, `range`, `content` holds the value; `kind` is OBX-2.
+    """One result (OBX). Exactly one of `quantity`, `coded`, `text`, `boolean`, `moment`, `range`, `content` holds the value; `kind` is OBX-2.
 
     `status` in the words of table observation-status; `notes` are the NTE behind it; `sub_id` OBX-4.
     """
@@ -44,9 +44,11 @@ class Observation(Model, frozen=True):
     kind: str | None = None
     code: Concept | None = None
     sub_id: str | None = None
+    identifiers: tuple[Identifier, ...] = ()
     quantity: Quantity | None = None
     coded: tuple[Concept, ...] = ()
     text: str | None = None
+    boolean: bool | None = None
     moment: Moment | None = None
     range: Range | None = None
     content: Content | None = None
