@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import msgspec
 from lxml import etree
 
-from connector.cda.order import ORDER
+from connector.cda.elements import Conversion, cut_text
 from connector.cda.tree import NAMESPACES, Base64Text, Element
 from connector.issues import Issue, IssueCode, Outcome, Severity
 
@@ -44,10 +45,12 @@ _START_TAG = re.compile(rb"""<[A-Za-z_][\w:.-]*(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|
 _BASE64_TAG = re.compile(rb"""\srepresentation\s*=\s*["']B64["']|\smediaType\s*=""")
 _C1 = re.compile(rb"[\x80-\x9f]")
 
+_SECTIONS = b"<structuredBody"
+_SECTIONS_CLOSED = b"<structuredBody/></component></ClinicalDocument>"
+
 #: A text at least this long that is base64 by its tag is cut out; the probe's stride is half of it, so none can hide between probes.
 _CUT = 8192
 
-_NAMES = {uri: (f"{prefix}:" if prefix else "") for prefix, uri in NAMESPACES.items()}
 _V3 = "{" + NAMESPACES[""] + "}"
 _XSL = "{http://www.w3.org/1999/XSL/Transform}"
 _XINCLUDE = "http://www.w3.org/2001/XInclude"
@@ -66,7 +69,7 @@ class ClinicalDocument(NamedTuple):
 
     def binary(self, text: str) -> Base64Text:
         """The base64 that a text of `structured` is, or stands for: a long one was cut out before parsing (`token`, `cuts`)."""
-        return _cut_text(text, self.token, self.cuts) or Base64Text(text.encode("utf-8"))
+        return cut_text(text, self.token, self.cuts) or Base64Text(text.encode("utf-8"))
 
 
 class Refused(Exception):
@@ -77,17 +80,24 @@ class Refused(Exception):
         self.issue = Issue.of(Severity.ERROR, code, place, rule=None, **params)
 
 
-def parse(raw: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS) -> Outcome[ClinicalDocument]:
+def parse(
+    raw: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS, header_only: bool = False
+) -> Outcome[ClinicalDocument]:
     """Read a CDA R2 document (HL7 CDA R2 2005; CI-SIS structuration minimale). No value: an ERROR says why.
 
+    `header_only` stops at the sections: `structured` is an empty element, and what is wrong behind it is not met.
     A memoryview is copied once, since what follows searches in it.
     """
     data = raw if isinstance(raw, bytes) else bytes(raw)
-    issues: list[Issue] = []
-    try:
-        return Outcome(_parse(data, limits, issues), tuple(issues))
-    except Refused as refused:
-        return Outcome(None, (*issues, refused.issue))
+    end = data.find(_SECTIONS) if header_only else -1
+    for part in (data[:end] + _SECTIONS_CLOSED, data) if end > 0 else (data,):
+        issues: list[Issue] = []
+        try:
+            return Outcome(_parse(part, limits, issues)._replace(raw=data), tuple(issues))
+        except Refused as refused:
+            # A start tag in a comment, a document inside its style sheet: what was cut does not stand alone.
+            refusal = (*issues, refused.issue)
+    return Outcome(None, refusal)
 
 
 def _parse(data: bytes, limits: Limits, issues: list[Issue]) -> ClinicalDocument:
@@ -97,7 +107,7 @@ def _parse(data: bytes, limits: Limits, issues: list[Issue]) -> ClinicalDocument
     _prolog(data, start, issues)
     rest, token, cuts = _cut_base64(data)
     for sign, what, limit in ((b"<", "elements", limits.elements), (b"=", "attributes", limits.attributes)):
-        if rest.count(sign) > limit:
+        if len(rest) > limit and rest.count(sign) > limit:
             raise Refused(IssueCode.XML_LIMIT, what=what, limit=limit)
     root = _tree(_as_utf8(rest, encoding, issues))
     media_type = "text/xml"
@@ -109,7 +119,7 @@ def _parse(data: bytes, limits: Limits, issues: list[Issue]) -> ClinicalDocument
         raise Refused(IssueCode.CDA_ROOT, "/")
     if _XINCLUDE.encode() in rest:
         issues.append(Issue.of(Severity.WARNING, IssueCode.CDA_ACTIVE_CONTENT, "/ClinicalDocument", what="xi:include"))
-    conversion = _Conversion(token, cuts)
+    conversion = Conversion(token.decode("ascii"), cuts)
     header = conversion.element(root)
     if "xsi:schemaLocation" in header.attributes:
         place = "/ClinicalDocument/@xsi:schemaLocation"
@@ -252,75 +262,6 @@ def _tree(text: bytes) -> Any:
         raise Refused(IssueCode.XML_SYNTAX, line=line or 1, column=column or 1) from None
 
 
-class _Conversion:
-    """lxml elements → ours. A structuredBody is left as it is (its sections are another mapping's business)."""
-
-    def __init__(self, token: bytes, cuts: list[memoryview]) -> None:
-        self.token = token.decode("ascii")
-        self.cuts = cuts
-        self.structured: Any = None
-        self.names: dict[str, str] = {}
-
-    def name(self, tag: str) -> str:
-        """The short name of a Clark name."""
-        if tag[0] != "{":
-            return tag
-        uri, _, local = tag[1:].partition("}")
-        prefix = _NAMES.get(uri)
-        name = self.names[tag] = tag if prefix is None else prefix + local
-        return name
-
-    def element(self, source: Any) -> Element:
-        """The element and everything below."""
-        tag = source.tag
-        name = self.names.get(tag) or self.name(tag)
-        items = source.items()
-        attributes = dict(items)
-        for key, _ in items:
-            if key[0] == "{":
-                attributes = {self.name(key): value for key, value in items}
-                break
-        element = Element(name, attributes)
-        if name == "structuredBody":
-            self.structured = source
-            return element
-        children = source.getchildren()
-        if children:
-            element.children = [self.element(child) for child in children]
-            # What stands between the children of an element that the schema gives no text is its indentation.
-            if name in ORDER:
-                return element
-            text = _mixed(source)
-        else:
-            text = source.text
-        if text:
-            text = text.strip()
-            if text:
-                element.text = self.text(text, attributes) if self.token or "representation" in attributes else text
-        return element
-
-    def text(self, text: str, attributes: dict[str, str]) -> str | Base64Text:
-        """The text itself, or the view that stands behind its token."""
-        cut = _cut_text(text, self.token, self.cuts)
-        if cut is not None:
-            return cut
-        if attributes.get("representation") == "B64":
-            return Base64Text(text.encode("utf-8"))
-        return text
-
-
-def _cut_text(text: str, token: str, cuts: Sequence[memoryview]) -> Base64Text | None:
-    number = text[len(token) :] if token and text.startswith(token) else ""
-    return Base64Text(cuts[int(number)]) if number.isdigit() and int(number) < len(cuts) else None
-
-
-def _mixed(source: Any) -> str:
-    """The text between the children, in document order (mixed content of names and addresses)."""
-    parts = [source.text or ""]
-    parts.extend(child.tail or "" for child in source)
-    return " ".join(part.strip() for part in parts if part.strip())
-
-
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
@@ -341,16 +282,17 @@ def serialise(root: Element) -> bytes:
     )
     # The first part is the root's start tag: the namespaces used below are known only now.
     parts[0] = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root.name}{declared}{str(parts[0])[1 + len(root.name) :]}'
-    pieces: list[bytes | memoryview] = []
-    run: list[str] = []
+    out, run = BytesIO(), list[str]()
     for part in parts:
         if isinstance(part, str):
             run.append(part)
-        else:
-            pieces += (_encode(run), part.view)
-            run = []
-    pieces.append(_encode(run))
-    return b"".join(pieces)
+            continue
+        out.write(_encode(run))
+        run.clear()
+        for piece in part.pieces():
+            out.write(piece)
+    out.write(_encode(run))
+    return out.getvalue()  # its own buffer, not a copy
 
 
 def _encode(run: list[str]) -> bytes:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pybase64
-
 from connector.cda.names import read_ad, read_pn, read_tel, write_ad, write_pn, write_tel
 from connector.cda.said import carried
 from connector.cda.tree import Base64Text, Element
@@ -203,7 +201,7 @@ def read_base64(text: str | Base64Text, run: Run) -> bytes:
 def write_base64(value: bytes, run: Run) -> Base64Text:
     """ED with representation B64; the text goes into the document without another copy."""
     del run
-    return Base64Text(pybase64.b64encode(value))
+    return Base64Text.of(value)
 
 
 def _node(name: str, read: Any, write: Any, value: Any) -> Datatype:

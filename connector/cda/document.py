@@ -65,10 +65,18 @@ def is_cda(content: Content | None) -> bool:
 
 
 def read_document(
-    raw: bytes | memoryview, run: Run, library: MappingLibrary, *, limits: Limits = DEFAULT_LIMITS
+    raw: bytes | memoryview,
+    run: Run,
+    library: MappingLibrary,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    header_only: bool = False,
 ) -> Outcome[CdaReading]:
-    """Read a CDA. The Outcome holds all issues of this document (the run keeps none of them); an ERROR among them refuses it."""
-    parsed = parse(raw, limits=limits)
+    """Read a CDA. The Outcome holds all issues of this document (the run keeps none of them); an ERROR among them refuses it.
+
+    `header_only`: for who wants nothing of the sections, not even that they are XML (`codec.parse`).
+    """
+    parsed = parse(raw, limits=limits, header_only=header_only)
     if parsed.value is None:
         return Outcome(None, parsed.issues)
     read = read_clinical(parsed.value, run, library)

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-import pybase64
 from msgspec.structs import replace
 
 from connector.cda import authorship
@@ -254,7 +253,7 @@ def _attachment(document: Document, number: int, context: Context) -> Element:
     )
     content = document.content or Content()
     value = media.add("value", {"mediaType": content.media_type or "application/octet-stream", "representation": "B64"})
-    value.text = Base64Text(pybase64.b64encode(content.data or b""))
+    value.text = Base64Text.of(content.data or b"")
     return entry
 
 

@@ -25,21 +25,45 @@ NAMESPACES = {
 }
 
 _PIECE = 1 << 16  # a piece and what it decodes to stay in the cache
+_GROUPS = 3 << 14  # bytes that are such a piece of text, without padding between
 _PAD = ord("=")
 _BLANKS = b" \t\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 class Base64Text:
-    """Base64 left where it is: a view on the document's own bytes (or on text of ours), decoded when somebody asks."""
+    """Base64 left where it is: a view on the document's own bytes, decoded when somebody asks; or bytes that we write (`of`), encoded
+    piece by piece straight into the document, so that a large body is never there a second time."""
 
-    __slots__ = ("view",)
+    __slots__ = ("_plain", "_view")
 
     def __init__(self, view: memoryview | bytes) -> None:
-        self.view = memoryview(view)
+        self._view = memoryview(view)
+        self._plain: bytes | None = None
+
+    @classmethod
+    def of(cls, plain: bytes) -> Base64Text:
+        """The base64 of these bytes."""
+        text = cls(b"")
+        text._plain = plain
+        return text
+
+    @property
+    def view(self) -> memoryview:
+        """The text whole."""
+        return self._view if self._plain is None else memoryview(pybase64.b64encode(self._plain))
+
+    def pieces(self) -> Iterator[memoryview | bytes]:
+        """The text in order, piece by piece."""
+        if self._plain is None:
+            yield self._view
+            return
+        plain = memoryview(self._plain)
+        for start in range(0, len(plain), _GROUPS):
+            yield pybase64.b64encode(plain[start : start + _GROUPS])
 
     def __len__(self) -> int:
-        return len(self.view)
+        return len(self._view) if self._plain is None else (len(self._plain) + 2) // 3 * 4
 
     def __str__(self) -> str:
         return str(self.view, "ascii", "replace")
@@ -55,6 +79,8 @@ class Base64Text:
 
         Raises ValueError like `decode`.
         """
+        if self._plain is not None:
+            return self._plain[:size]
         first, rest, padded = b"", b"", False
         for start in range(0, len(self.view), _PIECE):
             part = self.view[start : start + _PIECE]
@@ -89,6 +115,8 @@ class Base64Text:
 
     def decode(self) -> bytes:
         """The bytes. White space is passed over; ValueError with the offset of the first other thing that is not base64."""
+        if self._plain is not None:
+            return self._plain
         try:
             return bytes(pybase64.b64decode(self.view, validate=True))
         except ValueError:

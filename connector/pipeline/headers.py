@@ -73,7 +73,7 @@ def patient_within(exchange: Exchange, run: Run, library: Library) -> Patient | 
     """The patient whom the first CDA among the documents names: a secure mail has none of its own (IHE XDM carries him inside)."""
     for document in exchange.documents:
         if document.content is not None and document.content.data is not None and is_cda(document.content):
-            read = read_document(document.content.data, Run(run.context), library).value
+            read = read_document(document.content.data, Run(run.context), library, header_only=True).value
             if read is not None and read.patient is not None:
                 return read.patient
     return None

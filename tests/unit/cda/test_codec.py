@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
+import subprocess
 import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from connector.cda.body import body
 from connector.cda.codec import Limits, parse, serialise
-from connector.cda.tree import Base64Text, Element
+from connector.cda.tree import Base64Text, Element, walk_leaves
 from connector.issues import Outcome, Severity
 from tests.unit.cda.sample import BASE64, DOCUMENT, PDF, document
 
@@ -320,3 +323,91 @@ def test_no_representation_of_an_element_shows_what_it_holds() -> None:
     read = parse(document())
     assert read.value is not None
     assert "PAT-TROIS" not in repr(read.value.header.find("recordTarget/patientRole/patient/name"))
+
+
+def structured_document() -> bytes:
+    unstructured = f'<nonXMLBody><text mediaType="application/pdf" representation="B64">{BASE64}</text></nonXMLBody>'
+    sections = "<structuredBody><component><section><title>A</title></section></component></structuredBody>"
+    return document((unstructured, sections))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("<component>", "<!-- <structuredBody> --><component>"),
+        ("<component>", "<?note <structuredBody>?><component>"),
+    ],
+)
+def test_a_header_alone_is_the_header_of_the_whole(old: str, new: str) -> None:
+    raw = structured_document().replace(old.encode(), new.encode(), 1)
+    whole, alone = parse(raw).value, parse(raw, header_only=True).value
+    assert whole is not None
+    assert alone is not None
+    assert list(walk_leaves(alone.header, "")) == list(walk_leaves(whole.header, ""))
+    assert (alone.raw, len(alone.structured)) == (raw, 0 if not old else 1)
+
+
+def test_a_header_alone_does_not_meet_what_is_wrong_in_the_sections() -> None:
+    raw = structured_document().replace(b"</section>", b"</sektion>")
+    assert parse(raw).value is None
+    assert parse(raw, header_only=True).value is not None
+
+
+def test_a_broken_header_is_refused_as_the_whole_document_is() -> None:
+    raw = structured_document().replace(b"</title>", b"</titel>", 1)
+    assert parse(raw, header_only=True) == parse(raw)
+    assert parse(raw).value is None
+
+
+def test_a_large_body_is_encoded_straight_into_the_document() -> None:
+    """A body of 12 MB is 16 MB of text: the document is there once, and its body nowhere else."""
+    pdf = b"%PDF-1.4\n" + bytes(range(256)) * 47_000
+    root = Element("text", {"representation": "B64"}, Base64Text.of(pdf))
+    tracemalloc.start()
+    written = serialise(root)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert base64.b64decode(written[written.index(b">", 60) + 1 : written.rindex(b"<")]) == pdf
+    assert peak < 1.3 * len(written)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 49_151, 49_152, 49_153, 100_000])
+def test_base64_of_ours_is_base64_in_every_way_of_asking(size: int) -> None:
+    plain = bytes(index % 251 for index in range(size))
+    text, expected = Base64Text.of(plain), base64.b64encode(plain)
+    assert (bytes(text.view), b"".join(text.pieces()), str(text), len(text)) == (
+        expected,
+        expected,
+        expected.decode(),
+        len(expected),
+    )
+    assert (text.decode(), text.head(100), text == Base64Text(expected)) == (plain, plain[:100], True)
+
+
+MEASURED = """
+import pathlib, sys
+from connector.cda.body import body
+from connector.cda.codec import parse
+raw = pathlib.Path(sys.argv[1]).read_bytes()
+def resident(name):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(name)) / 1024
+parse(raw[:100])
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+before = resident("VmRSS")
+read = parse(raw)
+print(read.value is not None and len(read.value.header.find("component/nonXMLBody/text").text), resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the peak of memory is counted by Linux")
+def test_75_megabytes_are_read_in_their_own_bytes(tmp_path: Path) -> None:
+    """Counted by the kernel, so that what libxml2 takes is seen too."""
+    raw, _ = large(56_000_000)
+    file = tmp_path / "large.xml"
+    file.write_bytes(raw)
+    done = subprocess.run([sys.executable, "-c", MEASURED, str(file)], check=True, capture_output=True, text=True)
+    length, grown = done.stdout.split()
+    assert int(length) > 74_000_000
+    assert float(grown) < 10
