@@ -30,6 +30,7 @@ from connector.mapping.language import MappingErrors
 from connector.settings import Settings, settings_from
 from connector.store.search import Filters
 from connector.web.app import build
+from tests.waiting import until
 
 NAME = "PAT-TROIS"
 DOCUMENT = "1.2.250.1.213.1.4.10.9.99.5"
@@ -55,17 +56,18 @@ def letter(control_id: str, document: str = DOCUMENT) -> bytes:
 
 async def sent(application: Application, *messages: bytes) -> list[Answered]:
     host, _, port = application.receivers()[0].where.rpartition(":")
-    return [answered async for answered in send_messages(host, int(port), messages, timeout=10)]
+    return [answered async for answered in send_messages(host, int(port), messages, timeout=60)]
 
 
 async def delivered(application: Application, count: int) -> list[dict[str, Any]]:
     """The messages once each of their deliveries has been accepted."""
-    for _ in range(400):
+
+    async def look() -> list[dict[str, Any]] | None:
         rows = await application.messages(Filters())
-        if len(rows) >= count and all(set(row["deliveries"].values()) <= {"accepted"} for row in rows):
-            return rows
-        await asyncio.sleep(0.02)
-    raise AssertionError(rows)
+        all_accepted = all(set(row["deliveries"].values()) <= {"accepted"} for row in rows)
+        return rows if all_accepted and len(rows) >= count else None
+
+    return await until(look)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from connector.settings import Settings, settings_from
 from connector.store.search import Filters
 from connector.web.app import build
 from tests.golden.journeys_kit import ROOT
+from tests.waiting import until
 
 
 def site(path: Path, name: str, **changes: object) -> Settings:
@@ -26,14 +27,17 @@ def site(path: Path, name: str, **changes: object) -> Settings:
 
 async def accepted(application: Application, count: int) -> list[tuple[str, str]]:
     """The destination's deliveries once `count` of them are accepted."""
-    for _ in range(200):
+
+    async def look() -> list[tuple[str, str]] | None:
         rows = await application.messages(Filters())
         shown = [await application.message(row["message_id"]) for row in rows]
         legs = [leg for each in shown if each is not None for leg in each["legs"]]
-        if len(legs) == count and all(leg["state"] == "accepted" for leg in legs):
-            return [(leg["destination"], leg["part"]) for leg in legs]
-        await asyncio.sleep(0.05)
-    raise AssertionError([(leg["destination"], leg["part"], leg["state"], leg["issues"]) for leg in legs])
+        assert not {leg["state"] for leg in legs} & {"rejected", "parked"}, [leg["issues"] for leg in legs]
+        if len(legs) != count or any(leg["state"] != "accepted" for leg in legs):
+            return None
+        return [(leg["destination"], leg["part"]) for leg in legs]
+
+    return await until(look)
 
 
 @pytest.mark.parametrize(

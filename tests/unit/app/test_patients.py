@@ -25,6 +25,7 @@ from tests.journal_kit import opened
 from tests.unit.app.test_application import letter, sent, settings
 from tests.unit.endpoints.patient_peer import PATIENT, REGION, bundle, server, target
 from tests.unit.store.test_patients import HOSPITAL, adt, ins, ipp
+from tests.waiting import until
 
 WHOLE = Patient(
     identifiers=(ins(), ipp("42")),
@@ -294,15 +295,18 @@ def test_a_running_connector_finds_who_it_received_and_parks_what_a_destination_
         site = settings(tmp_path, destinations=places, identity={"pixm": {"url": url}})
         async with Application(site) as running:
             assert len(await sent(running, letter("1"))) == 1
-            states: dict[str, list[str]] = {}
-            while not states or any(leg in ("queued", "claimed", "sent") for leg, *_ in states.values()):
-                await asyncio.sleep(0.05)
+
+            async def settled() -> dict[str, list[str]] | None:
                 shown = await running.message(1)
                 assert shown is not None
-                states = {
+                if any(leg["state"] in ("queued", "claimed", "sent") for leg in shown["legs"]):
+                    return None
+                return {
                     leg["destination"]: [leg["state"], *(issue.code for issue in leg["issues"])]
                     for leg in shown["legs"]
                 }
+
+            states = await until(settled)
             transport = httpx.ASGITransport(build(running))
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 answer = await client.get("/patients", params={"family": "pat trois", "birthdate": "1979-03-28"})

@@ -46,7 +46,7 @@ async def receive(running: Application, *messages: bytes) -> None:
     """Messages over MLLP, each committed before the next."""
     host, _, port = running.receivers()[0].where.rpartition(":")
     for message in messages:
-        assert len([each async for each in send_messages(host, int(port), [message], timeout=10)]) == 1
+        assert len([each async for each in send_messages(host, int(port), [message], timeout=60)]) == 1
 
 
 def received(folder: Path, *messages: bytes) -> Path:

@@ -24,6 +24,7 @@ from connector.issues import Outcome
 from connector.ports import Claimed
 from connector.web.app import build
 from tests.fhir_kit import INS, Api, api, document, patient, submission
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 JSON = {"Content-Type": "application/fhir+json"}
@@ -208,12 +209,7 @@ async def test_a_document_is_kept_found_and_delivered(running: Api, tmp_path: Pa
     shown = await running.application.message(message["message_id"])
     assert shown is not None
     assert [issue.code for issue in shown["issues"]] == ["ALREADY_DELIVERED"]
-    for _ in range(100):
-        if (files := list((tmp_path / "documents").rglob("document.txt"))) and files[0].read_bytes() == b"bonjour":
-            break
-        await asyncio.sleep(0.05)
-    else:
-        raise AssertionError("not delivered")
+    await until(lambda: [file.read_bytes() for file in (tmp_path / "documents").rglob("document.txt")] == [b"bonjour"])
     assert await running.count("DocumentReference") == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from connector.monsisra.codec import dump, parse
 from connector.ports import Claimed
 from tests.exchange_site import site
 from tests.unit.monsisra.sample import CASES, data, raw, read
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -36,10 +36,7 @@ async def dropped(folder: Path, name: str, content: bytes, **settings: int) -> l
         receiver = FolderIn(options, Endpoint(name="exchanges", clock=SystemClock()))
         await receiver.start(here.intake)
         (folder / "in" / name).write_bytes(content)
-        for _ in range(1000):
-            if any((folder / "in" / each / name).exists() for each in ("processed", "refused")):
-                break
-            await asyncio.sleep(0.005)
+        await until(lambda: any((folder / "in" / each / name).exists() for each in ("processed", "refused")))
         await receiver.stop()
         return [row.state for row in reversed(here.journal.search.list_messages())]
 

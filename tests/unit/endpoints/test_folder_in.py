@@ -12,6 +12,7 @@ from connector.endpoints import Endpoint, kind
 from connector.endpoints.folder_in import FolderIn, FolderInSettings
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import Answer, Inbound, MessageState
+from tests.waiting import until
 
 
 def message(control_id: str) -> bytes:
@@ -60,7 +61,7 @@ class Desk:
 
 
 def watched(
-    tmp_path: Path, act: Callable[[Clock, Desk], object], until: Callable[[Desk], bool], **options: object
+    tmp_path: Path, act: Callable[[Clock, Desk], object], met: Callable[[Desk], bool], **options: object
 ) -> Desk:
     """Run a receiver, do something beside it, until a condition holds."""
     clock, desk = Clock(), Desk()
@@ -71,15 +72,14 @@ def watched(
         await receiver.start(desk)
         assert receiver.listening
         act(clock, desk)
-        for _ in range(400):
-            await asyncio.sleep(0.005)
-            clock.seconds += 1.0
-            if until(desk):
-                break
+        await until(tick)
         await receiver.stop()
 
+    def tick() -> bool:
+        clock.seconds += 1.0
+        return met(desk)
+
     asyncio.run(run())
-    assert until(desk), sorted(path.name for path in tmp_path.rglob("*"))
     return desk
 
 
@@ -151,13 +151,13 @@ def test_renamed_when_done_is_read_at_once_and_temporary_names_never(tmp_path: P
 
 
 def test_while_the_journal_is_away_the_file_stays_and_is_read_again(tmp_path: Path) -> None:
-    def until(desk: Desk) -> bool:
+    def met(desk: Desk) -> bool:
         if len(desk.received) == 2:
             assert filed(tmp_path / "processed") == []
             desk.away = False
         return (tmp_path / "processed" / "u.hl7").exists()
 
-    desk = watched(tmp_path, lambda *_: (tmp_path / "u.hl7").write_bytes(message("U1")), until, ready="rename")
+    desk = watched(tmp_path, lambda *_: (tmp_path / "u.hl7").write_bytes(message("U1")), met, ready="rename")
     assert len(desk.received) >= 3
 
 
@@ -249,10 +249,7 @@ def read_letters(tmp_path: Path, name: str, raw: bytes, **options: object) -> Re
     async def run() -> None:
         await receiver.start(reader)
         (tmp_path / name).write_bytes(raw)
-        for _ in range(400):
-            await asyncio.sleep(0.005)
-            if any((tmp_path / each / name).exists() for each in ("processed", "refused")):
-                break
+        await until(lambda: any((tmp_path / each / name).exists() for each in ("processed", "refused")))
         await receiver.stop()
 
     asyncio.run(run())

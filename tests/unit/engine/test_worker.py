@@ -12,6 +12,7 @@ from connector.engine.worker import Worker
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import DeliveryFailed, JournalUnavailable, Policy, Receipt, Retry
 from tests.journal_kit import ListSender, entry_of, opened
+from tests.waiting import until
 
 FAST = Policy(first=0.02, factor=2, longest=0.1)
 
@@ -27,15 +28,8 @@ async def working(journal, sender, policy=FAST, destination="dpi", **more):
     try:
         yield worker
     finally:
-        await worker.stop(2)
+        await worker.stop(60)
         await task
-
-
-async def until(condition, seconds=10.0):
-    end = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < end, "not reached in time"
-        await asyncio.sleep(0.01)
 
 
 def order(sender):

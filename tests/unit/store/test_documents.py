@@ -259,7 +259,7 @@ def test_changes_are_heard(tmp_path):
             first = asyncio.ensure_future(anext(changes))
             await asyncio.sleep(0)
             await documents.put_many(indexed(patient("p1")), {})
-            assert await asyncio.wait_for(first, 2) == "Patient/p1"
+            assert await asyncio.wait_for(first, 60) == "Patient/p1"
             await changes.aclose()
 
     asyncio.run(case())

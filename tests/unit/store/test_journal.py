@@ -25,6 +25,7 @@ from connector.store.database import Database, JournalDamaged, JournalLocked
 from connector.store.journal import SqlJournal
 from connector.store.search import Filters, Search
 from tests.journal_kit import HandClock, entry_of, opened, raw_of
+from tests.waiting import until
 
 ISSUE = Issue.of(Severity.ERROR, IssueCode.UNREACHABLE, what="refused")
 
@@ -252,7 +253,8 @@ def test_a_lane_in_hand_is_not_claimed_twice_and_keys_do_not_wait_for_each_other
 
 def test_a_failed_head_keeps_its_lane_waiting_and_overtakes_nobody(url):
     async def case():
-        async with opened(url) as journal:
+        clock = HandClock()
+        async with opened(url, clock=clock) as journal:
             for number in range(3):
                 await journal.record(entry_of(number))
             lane_id, _, _, (head, *_) = await take(journal)
@@ -263,7 +265,7 @@ def test_a_failed_head_keeps_its_lane_waiting_and_overtakes_nobody(url):
             assert await journal.claim("dpi", 5) == []
             await journal.record(entry_of(3))
             assert await journal.claim("dpi", 5) == [], "a new message does not wake a lane that waits"
-            await asyncio.sleep(0.35)
+            clock.forward(0.35)
             _, _, _, (head, *others) = await take(journal)
             assert (head.control_id, head.attempts) == ("0", 1)
             assert [item.control_id for item in others] == ["1", "2", "3"]
@@ -388,8 +390,11 @@ def test_whether_the_answer_was_written_is_noted(url):
             ids = [(await journal.record(entry_of(number))).message_id for number in range(3)]
             await journal.answered(ids[0], told=True)
             await journal.answered(ids[1], told=False)
-            await asyncio.sleep(0.4)
-            assert [journal.search.show(number).message.answer for number in ids] == ["told", "untold", "pending"]
+            await until(lambda: journal.search.show(ids[0]).message.answer != "pending")
+            noted = [journal.search.show(number).message.answer for number in ids]
+            assert noted == ["told", "untold", "pending"]
+            await journal.answered(ids[2], told=True)
+            await until(lambda: journal.search.show(ids[2]).message.answer == "told")
 
     run(case())
 
@@ -501,24 +506,24 @@ def test_wait_for_work_returns_when_something_is_due_and_not_before(url):
     async def case():
         async with opened(url) as journal:
             assert await journal.claim("dpi", 1) == []
-            await journal.wait_for_work("dpi", 0.5)  # a listener that has just connected wakes everybody once
-            clock = asyncio.get_running_loop().time
-            started = clock()
-            waiting = asyncio.create_task(journal.wait_for_work("dpi", 20))
-            await asyncio.sleep(0.05)
+            for _ in range(2):  # a listener that has just connected wakes everybody once
+                waiting = asyncio.create_task(journal.wait_for_work("dpi", 600))
+                await asyncio.sleep(0.05)
+                if not waiting.done():
+                    break
             assert not waiting.done()
             await journal.record(entry_of(1))
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, 60)
             lane_id, _, _, (head,) = await take(journal)
+            clock = asyncio.get_running_loop().time
+            started = clock()
             await journal.failed(
                 head.delivery_id, lane_id, issue=ISSUE, sent=b"", answer=b"", wait=0.4, state=DeliveryState.FAILED
             )
             await journal.release(lane_id)
-            assert await journal.claim("dpi", 1) == []
-            started = clock()
             while not await journal.claim("dpi", 1):
-                await journal.wait_for_work("dpi", 20)
-            assert 0.3 < clock() - started < 3
+                await asyncio.wait_for(journal.wait_for_work("dpi", 600), 60)
+            assert clock() - started >= 0.4
 
     run(case())
 

@@ -96,9 +96,9 @@ def test_a_proposal_takes_less_than_a_millisecond(types: DocumentTypes) -> None:
     for text in typed:
         each = []
         for _ in range(10):
-            started = time.perf_counter()
+            started = time.thread_time()  # its own work, whatever else the machine does
             types.propose(text, ["57833-6"])
-            each.append(time.perf_counter() - started)
+            each.append(time.thread_time() - started)
         best.append(min(each))
     assert max(best) < 0.05, dict(
         zip(typed, best, strict=True)
