@@ -20,6 +20,10 @@ def exchange_receiver(settings: Settings, journal: SqlJournal, clock: Clock) -> 
     from connector.store.exchanges import SqlExchanges
 
     endpoint = Endpoint(
-        name="exchanges", clock=clock, environment=settings.environment, exchanges=SqlExchanges(journal)
+        name="exchanges",
+        clock=clock,
+        environment=settings.environment,
+        exchanges=SqlExchanges(journal),
+        draft=journal.keeping.draft,
     )
     return ExchangeIn(ExchangeInSettings(limit=settings.monsisra.max_exchange, language=settings.language), endpoint)

@@ -337,6 +337,7 @@ class _Built:
                 environment=settings.environment,
                 documents=self.documents,
                 unmatched=unmatched,
+                draft=self.journal.keeping.draft,
                 write=application.write,
                 tree=application.tree,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib.metadata import entry_points
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from connector.issues import Outcome
 from connector.ports import Claimed, Clock, DocumentStore, ExchangeStore, Receiver, Sender
 
-__all__ = ["GROUP", "Endpoint", "EndpointKind", "EndpointSettings", "Unmatched", "Write", "kind", "kinds"]
+__all__ = ["GROUP", "Draft", "Endpoint", "EndpointKind", "EndpointSettings", "Unmatched", "Write", "kind", "kinds"]
 
 #: The entry point group of `pyproject.toml` (ours and those of other packages).
 GROUP = "monsisra_connector.endpoints"
@@ -27,6 +27,22 @@ Write = Callable[[Claimed, str], Outcome[bytes]]
 Tree = Callable[[Claimed, str], Outcome[Any]]
 
 
+class Draft(Protocol):
+    """A large body while it arrives: on the disk of the store, not in memory. What the journal does not take of it is gone once it is closed."""
+
+    async def write(self, piece: bytes | bytearray) -> None:
+        """Append. Raises JournalUnavailable (disk full…)."""
+        ...
+
+    async def whole(self) -> tuple[memoryview, str]:
+        """All that was written, as a read-only view of the disk, and its SHA-256 (hex): `Inbound.raw` and `Inbound.digest`. Raises JournalUnavailable."""
+        ...
+
+    def close(self) -> None:
+        """It is taken or given up; views of it stay valid."""
+        ...
+
+
 class EndpointSettings(BaseModel):
     """Base of the settings of every kind: unknown names are refused, values do not change."""
 
@@ -37,7 +53,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What the application gives an endpoint beside its settings: its name in the site, the clock, and what some kinds ask for.
 
     `documents` is the store behind the FHIR endpoints, `exchanges` that of exchanges; `unmatched` keeps answers that belong to no message
-    in hand; `write` makes a delivery's bytes in the destination's format, `tree` what these bytes are made from.
+    in hand; `draft` keeps a large body while it arrives (it gives None where there is no disk for it); `write` makes a delivery's bytes in the destination's format, `tree` what these bytes are made from.
     """
 
     name: str
@@ -45,6 +61,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = "test"
     documents: DocumentStore | None = None
     exchanges: ExchangeStore | None = None
+    draft: Callable[[], Draft | None] = lambda: None
     unmatched: Unmatched | None = None
     write: Write | None = None
     tree: Tree | None = None

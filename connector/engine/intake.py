@@ -65,7 +65,7 @@ class Reception:
         while page := await self._journal.unjudged(after, _PAGE):
             for number, inbound in page:
                 if number not in self._pending:
-                    self._defer(number, inbound, await self._digest(inbound.raw))
+                    self._defer(number, inbound, await self._digest(inbound))
                     count += 1
             await asyncio.gather(*[self._pending[number] for number, _ in page if number in self._pending])
             after = page[-1][0]
@@ -76,7 +76,7 @@ class Reception:
         inbound = await self._journal.inbound(message_id)
         if inbound is None:
             return False
-        digest = await self._digest(inbound.raw)
+        digest = await self._digest(inbound)
         await self._settled(message_id, inbound, digest)
         return True
 
@@ -90,7 +90,7 @@ class Reception:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _received(self, inbound: Inbound) -> Answer:
-        digest = await self._digest(inbound.raw)
+        digest = await self._digest(inbound)
         peeked = self._peek(inbound)
         # What a broken frame left is only a part of a message: it never claims a control id.
         if peeked.control_id and not inbound.issues:
@@ -222,7 +222,10 @@ class Reception:
             log.error("no answer could be made: %s", place_of(error))
             return ()
 
-    async def _digest(self, raw: bytes) -> str:
+    async def _digest(self, inbound: Inbound) -> str:
+        raw = inbound.raw
+        if inbound.digest:
+            return inbound.digest
         if len(raw) <= _INLINE:
             return hashlib.sha256(raw).hexdigest()
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: hashlib.sha256(raw).hexdigest())

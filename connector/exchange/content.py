@@ -1,4 +1,4 @@
-"""Document bytes in and out of an Exchange: the journal keeps them apart, found again by their SHA-256."""
+"""Document bytes in and out of an Exchange: they stand in the bytes that brought it, or the journal keeps them apart, found again by their SHA-256."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from connector.exchange.conversation import Message
@@ -13,11 +14,22 @@ from connector.exchange.documents import Content, Document
 from connector.exchange.model import Exchange
 from connector.exchange.results import Report
 
-__all__ = ["attach", "detach", "each_content"]
+__all__ = ["Standing", "attach", "detach", "each_content"]
 
 #: (place in the Exchange, content, the document's own content when this is its body) → the content to put there.
 Change = Callable[[str, Content, Content | None], Content]
 T = TypeVar("T")
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """The bytes with this digest stand in `parent` (a digest; "" is the raw message) at `offset`, as base64 or (`plain`) as they are;
+    `length` 0: a content of its own."""
+
+    sha256: str
+    parent: str = ""
+    offset: int = 0
+    length: int = 0
+    plain: bool = False
 
 
 def detach(exchange: Exchange) -> tuple[Exchange, dict[str, bytes]]:

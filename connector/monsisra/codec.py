@@ -1,11 +1,12 @@
 """The exchange profile's JSON ↔ Exchange: the model's own fields, strictly. Unknown and empty fields are refused with their place.
 
 Bytes stand inline (`content.data`, base64) or, in a multipart form, in a part named by the document's `id` or by the content's `sha256`.
-`size`, `sha1` and `sha256` are computed on reading; where they are given they must be true.
+`size`, `sha1` and `sha256` are computed on reading; where they are given they must be true. `locate` leaves large ones where they stand.
 """
 
 from __future__ import annotations
 
+import binascii
 import difflib
 import hashlib
 import re
@@ -17,22 +18,21 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from connector.exchange.content import each_content
+from connector.exchange.content import Standing, each_content
 from connector.exchange.documents import Content
 from connector.exchange.model import Exchange
 from connector.exchange.moments import from_iso
-from connector.exchange.strict_json import JsonRefused, read_json
+from connector.exchange.strict_json import JsonRefused
 from connector.issues import Issue, IssueCode, Outcome, Place, Severity
 from connector.mapping.exchange import fields
 from connector.monsisra.multipart import PART, MultipartRefused, Part, is_multipart, split
+from connector.monsisra.standing import LARGE, Span, bytes_at, described, read_apart, read_whole
 from connector.monsisra.words import WORDS
 
-__all__ = ["MEDIA_TYPE", "dump", "from_tree", "id_of", "parse"]
+__all__ = ["MEDIA_TYPE", "Located", "dump", "from_tree", "id_of", "locate", "parse"]
 
 MEDIA_TYPE = "application/vnd.monsisra.exchange+json"
 
-_DEPTH = 24  # the model's own depth is 9
-_SIZE = 256 * 1024 * 1024  # the receiver's limit is met first
 _MOST_ISSUES = 50
 _PRINTABLE = "U+0009, U+000A, U+000D, U+0020…"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
@@ -50,18 +50,50 @@ def dump(exchange: Exchange, *, attachments: bool = True) -> bytes:
     return msgspec.json.format(msgspec.json.encode(exchange), indent=2) + b"\n"
 
 
-def parse(raw: bytes) -> Outcome[Exchange]:
-    """JSON, or a multipart form whose part `exchange` is JSON → Exchange. Never raises for what the bytes hold."""
-    parts: list[Part] = []
+class Located(NamedTuple):
+    """What was read, and by place where its large contents stand: those have their hashes, and no `data` unless it must be looked into."""
+
+    outcome: Outcome[Exchange]
+    standing: dict[str, Standing]
+
+
+def parse(raw: bytes | memoryview) -> Outcome[Exchange]:
+    """JSON, or a multipart form whose part `exchange` is JSON → Exchange with all its bytes. Never raises for what the bytes hold."""
+    outcome, standing = locate(raw)
+    if outcome.value is None or not standing:
+        return outcome
+
+    def fill(place: str, content: Content, _outer: Content | None) -> Content:
+        if content.data is not None or place not in standing:
+            return content
+        return replace(content, data=bytes_at(raw, standing[place]))
+
+    return replace(outcome, value=each_content(outcome.value, fill))
+
+
+def locate(raw: bytes | memoryview) -> Located:
+    """The same, large contents being left where they stand in the bytes."""
     try:
-        if is_multipart(raw):
-            parts = split(raw)
-            raw = _only(parts)
-        tree = read_json(raw, depth=_DEPTH, size=_SIZE)
+        parts = split(raw) if is_multipart(raw) else []
+        whole = _only(parts) if parts else Part("", "", memoryview(raw), 0)
+        tree, spans = read_apart(whole.data)
+        apart = {place: span._replace(offset=span.offset + whole.offset) for place, span in spans.items()}
+        located = _located(raw, tree, apart, parts)
+        if apart and located.outcome.value is None:  # told as of the whole text, nothing taken out
+            located = _located(raw, read_whole(whole.data), {}, parts)
     except (JsonRefused, MultipartRefused) as error:
-        return _unread(str(error))
+        return Located(_unread(str(error)), {})
+    return located
+
+
+def _located(raw: bytes | memoryview, tree: Any, apart: Mapping[str, Span], parts: list[Part]) -> Located:
     read = from_tree(tree)
-    return read if read.value is None else _with_bytes(read.value, parts)
+    if read.value is None:
+        return Located(read, {})
+    try:
+        return _with_bytes(read.value, raw, apart, parts)
+    except binascii.Error:  # only of what was taken out
+        return Located(Outcome(None), {})
 
 
 def from_tree(tree: Any) -> Outcome[Exchange]:
@@ -77,10 +109,10 @@ def from_tree(tree: Any) -> Outcome[Exchange]:
         return Outcome(None, (_mistyped(str(error)),))
 
 
-def id_of(raw: bytes) -> str | None:
+def id_of(raw: bytes | memoryview) -> str | None:
     """The id that the bytes give the exchange, whatever else is wrong with them; None when it cannot be found."""
     try:
-        return msgspec.json.decode(_only(split(raw)) if is_multipart(raw) else raw, type=_Named).id
+        return msgspec.json.decode(_only(split(raw)).data if is_multipart(raw) else raw, type=_Named).id
     except (MultipartRefused, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -89,8 +121,8 @@ class _Named(msgspec.Struct):
     id: str | None = None
 
 
-def _only(parts: list[Part]) -> bytes:
-    found = [part.data for part in parts if part.name == PART]
+def _only(parts: list[Part]) -> Part:
+    found = [part for part in parts if part.name == PART]
     if len(found) != 1:
         raise MultipartRefused(f"one part named {PART}")
     return found[0]
@@ -192,23 +224,26 @@ def _wrong(code: IssueCode, place: str, /, **params: object) -> Issue:
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
 
-def _with_bytes(exchange: Exchange, parts: list[Part]) -> Outcome[Exchange]:
-    """The contents with their bytes from the parts, and with size and hashes computed."""
+def _with_bytes(exchange: Exchange, raw: bytes | memoryview, apart: Mapping[str, Span], parts: list[Part]) -> Located:
+    """The contents with their bytes, from the parts or left where they stand, and with size and hashes computed. Raises binascii.Error."""
     issues: list[Issue] = []
     files = {part.name: part for part in parts if part.name != PART}
     if len(files) != len(parts) - bool(parts):
         issues.append(_wrong(IssueCode.EXCHANGE_PART, "", expected="each part name once"))
     owners = {f"documents[{n}].content": document.id for n, document in enumerate(exchange.documents, 1)}
     used: set[str] = set()
+    standing: dict[str, Standing] = {}
 
     def fill(place: str, content: Content, _outer: Content | None) -> Content:
+        span = apart.get(place)
         name = next((key for key in (content.sha256, owners.get(place)) if key in files), None)
-        if name is not None and content.data is None:
+        if name is not None and content.data is None and span is None:
             used.add(name)
-            content = replace(
-                content, data=files[name].data, media_type=content.media_type or files[name].media_type or None
-            )
-        true = _hashed(content)
+            content = replace(content, media_type=content.media_type or files[name].media_type or None)
+            span = Span(files[name].offset, len(files[name].data), plain=True)
+        true = _hashed(content) if span is None else described(content, raw, span)
+        if span is not None and span.length >= LARGE:
+            standing[place] = Standing(true.sha256 or "", "", *span)
         for field in ("size", "sha1", "sha256"):
             given = getattr(content, field)
             if given is not None and given != getattr(true, field):
@@ -218,7 +253,9 @@ def _with_bytes(exchange: Exchange, parts: list[Part]) -> Outcome[Exchange]:
     filled = each_content(exchange, fill)
     if files.keys() - used:
         issues.append(_wrong(IssueCode.EXCHANGE_PART, "", expected="documents[].id, content.sha256"))
-    return Outcome(filled if not issues else None, tuple(issues))
+    if issues or apart.keys() - standing.keys():
+        return Located(Outcome(None, tuple(issues)), {})
+    return Located(Outcome(filled), standing)
 
 
 def _hashed(content: Content) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from msgspec.structs import replace
 
@@ -16,9 +16,9 @@ from connector.monsisra.continuation import misgrown
 __all__ = ["posted"]
 
 
-def posted(exchange: Exchange, earlier: Earlier | None) -> list[Issue]:
-    """Every issue, with its rule: `posted` or `continuation`."""
-    found = [_stamped(issue, "posted") for issue in (*_declared(exchange), *_without_bytes(exchange))]
+def posted(exchange: Exchange, earlier: Earlier | None, standing: Container[str] = ()) -> list[Issue]:
+    """Every issue, with its rule: `posted` or `continuation`. `standing`: places of contents whose bytes stayed in what was handed in."""
+    found = [_stamped(issue, "posted") for issue in (*_declared(exchange), *_without_bytes(exchange, standing))]
     if earlier is not None:
         found += [_stamped(issue, "continuation") for issue in misgrown(earlier.exchange, exchange)]
     return found
@@ -34,11 +34,11 @@ def _declared(exchange: Exchange) -> Iterator[Issue]:
             yield Issue.of(Severity.ERROR, IssueCode.FIELD_MISSING, field, expected=field)
 
 
-def _without_bytes(exchange: Exchange) -> Iterator[Issue]:
+def _without_bytes(exchange: Exchange, standing: Container[str]) -> Iterator[Issue]:
     empty: list[str] = []
 
     def look(place: str, content: Content, _outer: Content | None) -> Content:
-        if content.data is None:
+        if content.data is None and place not in standing:
             empty.append(place)
         return content
 

@@ -26,10 +26,11 @@ from connector.hprim.shape import SHAPE as HPRIM_SHAPE
 from connector.issues import Outcome
 from connector.mapping.language import Run, Shape
 from connector.monsisra.codec import dump as exchange_bytes
+from connector.monsisra.codec import locate as exchange_locate
 from connector.monsisra.codec import parse as exchange_parse
 from connector.pipeline import letters, messages
 
-__all__ = ["FORMATS", "SHAPES", "Claim", "Format", "detect", "exchange_bytes", "exchange_parse"]
+__all__ = ["FORMATS", "SHAPES", "Claim", "Format", "detect", "exchange_bytes", "exchange_locate", "exchange_parse"]
 
 
 class Claim(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from connector.exchange.content import Standing
 from connector.exchange.model import Exchange
 from connector.fhir.search import IndexRow, Query
 from connector.issues import Issue
@@ -71,16 +72,18 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
     `issues`: what the receiver found wrong with the frame itself (cut, too large, end mark inside): the bytes are then only a part,
     they are kept for a person, refused, and never claim their MSH-10 (the sender may repeat the message whole under the same one).
-    `filing`: FHIR resources that are written in the same commit.
+    `raw` is a read-only view when it is an exchange that the receiver left on the disk; `digest`: its SHA-256 (hex), when it was taken on the
+    way. `filing`: FHIR resources that are written in the same commit.
     """
 
-    raw: bytes
+    raw: bytes | memoryview
     endpoint: str
     remote: str
     received_at: str
     format: str = "hl7"
     issues: tuple[Issue, ...] = ()
     filing: Filing | None = None  # by the FHIR API
+    digest: str = ""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     patient: str = ""  # the patient's identifier for search
     document_ids: tuple[str, ...] = ()
     exchange: Exchange | None = None  # documents carry their bytes; the journal detaches them
+    standing: tuple[Standing, ...] = ()  # large contents whose bytes were left in the raw message
     issues: tuple[Issue, ...] = ()
     mapping: str = ""  # name and version of the mapping used
     answers: tuple[bytes, ...] = ()  # the ACKs owed, as they will be written; none when none was asked for

@@ -83,7 +83,7 @@ class Desk:
             return Peeked(type=inbound.filing.type)
         if inbound.format != "hl7":
             return Peeked()
-        msh = header(inbound.raw)
+        msh = header(bytes(inbound.raw))
         if msh.separators is None:
             return Peeked()
         large = 0 < self.settings.defer_above < len(inbound.raw)
@@ -103,9 +103,12 @@ class Desk:
             return self._entry(inbound, digest, context, Reading(issues=inbound.issues))
         options = self._options(inbound)
         tree = Outcome(inbound.filing.tree) if inbound.filing is not None else None
-        reading = self.translator.read(inbound.raw, inbound.format, context, options=options, tree=tree)
-        if inbound.format == "exchange" and reading.exchange is not None:
-            return self._handed_in(inbound, digest, context, reading, reading.exchange)
+        if inbound.format == "exchange":
+            reading = self.translator.read_in_place(inbound.raw, context)
+            if reading.exchange is not None:
+                return self._handed_in(inbound, digest, context, reading, reading.exchange)
+        else:
+            reading = self.translator.read(bytes(inbound.raw), inbound.format, context, options=options, tree=tree)
         return replace(self._entry(inbound, digest, context, reading), after=_after(reading.exchange, context.known))
 
     def _handed_in(
@@ -115,15 +118,16 @@ class Desk:
         earlier = context.known.earlier if context.known is not None else None
         if earlier is not None and same(earlier.exchange, exchange):
             return Entry(inbound=inbound, digest=digest, state=MessageState.TRANSLATED, repeats=earlier.message_id)
-        reading = replace(reading, issues=(*reading.issues, *posted(exchange, earlier)))
+        reading = replace(reading, issues=(*reading.issues, *posted(exchange, earlier, reading.standing)))
         entry = self._entry(inbound, digest, context, reading)
-        return replace(entry, after=_message_of(earlier) if exchange.id is not None else None)
+        after = _message_of(earlier) if exchange.id is not None else None
+        return replace(entry, after=after, standing=tuple(reading.standing.values()))
 
     def received(self, inbound: Inbound, digest: str, now: str) -> Entry:
         """The raw bytes are to be kept first: CA (enhanced mode) or AA (original mode) leaves, the verdict follows."""
         peeked = self.peek(inbound)
         first = answers(
-            read_header(inbound.raw), (), self.context_at(now), stage="accept", language=self.settings.language
+            read_header(bytes(inbound.raw)), (), self.context_at(now), stage="accept", language=self.settings.language
         )
         return Entry(
             inbound=inbound, sender=peeked.sender, control_id=peeked.control_id, type=peeked.type, digest=digest,
@@ -132,7 +136,9 @@ class Desk:
 
     def unavailable(self, inbound: Inbound, now: str) -> tuple[bytes, ...]:
         """AR or CR: nothing was kept, send again."""
-        return not_kept(read_header(inbound.raw), self.context_at(now), language=self.settings.language)
+        if inbound.format != "hl7":
+            return ()
+        return not_kept(read_header(bytes(inbound.raw)), self.context_at(now), language=self.settings.language)
 
     def duplicate(self, inbound: Inbound, digest: str, now: str, earlier: int) -> Entry:
         """The MSH-10 of an earlier message with other bytes: refused with 205."""
@@ -148,9 +154,9 @@ class Desk:
 
     def _options(self, inbound: Inbound) -> ParseOptions | None:
         rules = self.settings.parse_options
-        if not rules:
+        if not rules or inbound.format != "hl7":
             return None
-        return rules.get(header(inbound.raw).sender) or rules.get(inbound.endpoint) or rules.get("*")
+        return rules.get(header(bytes(inbound.raw)).sender) or rules.get(inbound.endpoint) or rules.get("*")
 
     def _entry(self, inbound: Inbound, digest: str, context: Context, reading: Reading) -> Entry:
         peeked = self.peek(inbound)
@@ -192,7 +198,9 @@ class Desk:
         if inbound.format != "hl7":
             return ()
         stage: Stage = "application" if peeked.defer and not inbound.issues else "both"
-        return answers(read_header(inbound.raw), reading.issues, context, stage=stage, language=self.settings.language)
+        return answers(
+            read_header(bytes(inbound.raw)), reading.issues, context, stage=stage, language=self.settings.language
+        )
 
 
 def _state(reading: Reading) -> MessageState:

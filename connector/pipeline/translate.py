@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from connector.cda.codec import ClinicalDocument
 from connector.cda.document import is_cda, read_clinical, read_document, write_document
 from connector.cda.telemedicine import is_request, read_request, write_request
+from connector.exchange.content import Standing
 from connector.exchange.documents import Document
 from connector.exchange.facts import Facts
 from connector.exchange.ids import derived
@@ -32,7 +33,7 @@ from connector.mapping.compile import Mapping
 from connector.mapping.language import Run
 from connector.monsisra.modes import rules_for
 from connector.pipeline.authors import with_specialties
-from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_parse
+from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_locate, exchange_parse
 from connector.pipeline.headers import patient_within, read_headers
 from connector.pipeline.matricule import released
 from connector.pipeline.messages import TEXT, WHOLE, as_request, messages_of, part_of, stage_of
@@ -57,6 +58,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     format: str = ""
     facts: Facts = Facts()
     untranslated: tuple[Untranslated, ...] = ()
+    standing: dict[str, Standing] = {}  # by place: contents whose bytes were left in the raw bytes
 
     @property
     def accepted(self) -> bool:
@@ -95,9 +97,7 @@ class Translator:
             return self._judged(Reading(exchange=parsed.value, issues=parsed.issues, format="exchange"), context, rules)
         form = FORMATS[format_name]
         if tree is None:
-            known: Outcome[Any] = (
-                parse_hl7(raw, options=options) if options and format_name == "hl7" else form.parse(raw)
-            )
+            known: Outcome[Any] = parse_hl7(raw, options=options) if options and form.name == "hl7" else form.parse(raw)
             tree = known
         if tree.value is None:
             return Reading(issues=tree.issues, format=format_name)
@@ -116,6 +116,13 @@ class Translator:
         run = Run(context)
         whole = opened(form, mapping, tree.value, run)
         return self._judged(self.read_tree(form, mapping, whole, run, before), context, rules)
+
+    def read_in_place(self, raw: bytes | memoryview, context: Context) -> Reading:
+        """An exchange of the profile, its large contents left where they stand in the bytes. Never raises for what they hold."""
+        got, at = exchange_locate(raw)
+        return self._judged(
+            Reading(exchange=got.value, issues=got.issues, format="exchange", standing=at), context, True
+        )
 
     def read_tree(
         self, form: Format, mapping: Mapping, whole: Any, run: Run, before: tuple[Issue, ...] = ()

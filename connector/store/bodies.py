@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from connector.exchange.model import Exchange
-from connector.ports import Claimed
+from connector.ports import Claimed, Entry
 from connector.store.carving import Part, attach
 from connector.store.content import ContentFiles
 from connector.store.database import Database
@@ -42,12 +42,13 @@ class Recent:
         self._size = 0
         self._kept: OrderedDict[int, tuple[Body, int, int]] = OrderedDict()
 
-    def put(self, message_id: int, body: Body, deliveries: int) -> None:
-        """Keep until that many deliveries are settled."""
-        size = 3 * len(body.raw) + 2000
-        if not deliveries or size > self._largest:
+    def put(self, message_id: int, entry: Entry) -> None:
+        """Keep until its deliveries are settled, unless it is large or contents were left in its raw bytes."""
+        raw = entry.inbound.raw
+        size = 3 * len(raw) + 2000
+        if not entry.deliveries or size > self._largest or entry.standing or not isinstance(raw, bytes):
             return
-        self._kept[message_id] = (body, size, deliveries)
+        self._kept[message_id] = (Body(raw, entry.exchange), size, len(entry.deliveries))
         self._size += size
         while self._size > self._limit:
             _, (_, old, _) = self._kept.popitem(last=False)

@@ -5,11 +5,12 @@ So a document is kept once, not three times (message, CDA, PDF inside the CDA); 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import pybase64
 
+from connector.exchange.content import Standing as Part
 from connector.exchange.content import each_content
 from connector.exchange.documents import Content
 from connector.exchange.model import Exchange
@@ -21,17 +22,6 @@ _PROBE = 48  # bytes; 64 characters of base64 find the place
 _STEP = 48 * 1024  # compared piecewise: no second copy of a large document
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True):
-    """The bytes with this digest stand in `parent` (a digest; "" is the raw message) at `offset`, as base64 or (`plain`) as they are;
-    `length` 0: a content of its own."""
-
-    sha256: str
-    parent: str = ""
-    offset: int = 0
-    length: int = 0
-    plain: bool = False
-
-
 class Carved(msgspec.Struct, frozen=True):
     """An Exchange without document bytes, where they are, and those that must be kept as contents of their own."""
 
@@ -40,9 +30,11 @@ class Carved(msgspec.Struct, frozen=True):
     apart: Mapping[str, bytes]
 
 
-def detach(raw: bytes, exchange: Exchange) -> Carved:
-    """Take the document bytes out. The Content keeps or gets its `sha256`, by which `attach` finds them again."""
-    parts: dict[str, Part] = {}
+def detach(raw: bytes | memoryview, exchange: Exchange, standing: Iterable[Part] = ()) -> Carved:
+    """Take the document bytes out. The Content keeps or gets its `sha256`, by which `attach` finds them again. `standing`: where contents
+    are found already; a view (a large body on the disk) is not searched for others."""
+    parts = {part.sha256: part for part in standing}
+    whole: tuple[tuple[str, bytes], ...] = (("", raw),) if isinstance(raw, bytes) else ()
     apart: dict[str, bytes] = {}
     digests: dict[int, str] = {}  # of contents met, by identity: a body is looked for in the document around it
 
@@ -51,7 +43,7 @@ def detach(raw: bytes, exchange: Exchange) -> Carved:
             return content
         digests[id(content)] = digest = content.sha256 or sha256(content.data)
         if digest not in parts:
-            holders: tuple[tuple[str, bytes], ...] = (("", raw),)
+            holders = whole
             if outer is not None and outer.data is not None:
                 holders = ((digests[id(outer)], outer.data), *holders)
             parts[digest] = part = _find(digest, content.data, holders)

@@ -62,7 +62,7 @@ class SqlJournal:
         if self.database.lite and contents is None:
             contents = self.database.path.with_name(self.database.path.name + ".contents")
         self.files = ContentFiles(contents) if contents is not None else None
-        self._keeping = Keeping(self.files)
+        self.keeping = Keeping(self.files)
         self.bodies = Bodies(self.database, self.files)
         self.timeline = Timeline(clock)
         self.window = window_days * _DAY
@@ -141,7 +141,7 @@ class SqlJournal:
 
     async def record(self, entry: Entry) -> Recorded:
         """One commit for everything. Raises DuplicateControlId, JournalUnavailable; returns the earlier message for the same bytes."""
-        prepared = await self._keeping.entry(prepare(entry, self.timeline.now()))
+        prepared = await self.keeping.entry(prepare(entry, self.timeline.now()))
         filing = entry.inbound.filing if entry.state is MessageState.TRANSLATED else None
         while True:
             if filing is not None and self.filing is not None:
@@ -152,12 +152,12 @@ class SqlJournal:
                 break
         recorded: Recorded = result
         if not recorded.duplicate:
-            self._recent.put(recorded.message_id, Body(entry.inbound.raw, entry.exchange), len(entry.deliveries))
+            self._recent.put(recorded.message_id, entry)
         return recorded
 
     async def settle_verdict(self, message_id: int, entry: Entry) -> tuple[bytes, ...]:
         """Give a message that is RECEIVED (or PARKED, REFUSED: judged anew) its verdict; returns the answers still owed. Once: later calls return nothing."""
-        prepared = await self._keeping.entry(prepare(entry, self.timeline.now()), raw=False)
+        prepared = await self.keeping.entry(prepare(entry, self.timeline.now()), raw=False)
         owed: tuple[bytes, ...] = await self._ingest.submit("verdict", (message_id, prepared, entry.answers))
         return owed
 
@@ -340,6 +340,7 @@ class SqlJournal:
                 )
                 self._listener.start()
             self._acts.recover(self.database)
+            self.keeping.start(alone=self.database.lite)
             self._owner.start()
             if self._ingest is not self._owner:
                 self._ingest.start()
@@ -367,7 +368,7 @@ class SqlJournal:
     async def _settle(self, kind: str, settled: Settled, sent: bytes) -> bool:
         waiting = self._flight.get(settled.delivery_id)
         if sent:
-            settled = await self._keeping.sent(settled, sent, waiting.digest if waiting else "")
+            settled = await self.keeping.sent(settled, sent, waiting.digest if waiting else "")
         result = bool(await self._owner.submit(kind, settled))
         self._flight.pop(settled.delivery_id, None)
         if waiting is not None and settled.state is not DeliveryState.FAILED:

@@ -86,7 +86,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 def prepare(entry: Entry, now: float) -> Prepared:
     """The rows of an entry. Documents are detached; issues, answers and Exchange are encoded."""
     inbound = entry.inbound
-    carved = detach(inbound.raw, entry.exchange) if entry.exchange is not None else None
+    carved = detach(inbound.raw, entry.exchange, entry.standing) if entry.exchange is not None else None
     # A broken frame's bytes are only a part of a message: they never claim its MSH-10.
     identity = None if inbound.issues else identity_of(entry.sender, entry.control_id)
     accepted = entry.exchange if entry.state == "translated" else None

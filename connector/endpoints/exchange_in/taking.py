@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,18 +12,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from connector.endpoints import Endpoint
+from connector.endpoints.exchange_in import arriving
+from connector.endpoints.exchange_in.arriving import Body, Doors, Line
 from connector.endpoints.exchange_in.refusing import UNAVAILABLE, RefusedError, json_answer, spoken
 from connector.issues import Issue, IssueCode, Severity
 from connector.monsisra.answer import told
 from connector.monsisra.codec import MEDIA_TYPE, id_of
 from connector.ports import Answer, Inbound, Intake, JournalUnavailable, MessageState
 
-__all__ = ["PATIENCE", "Taking"]
-
-#: Seconds without a byte of a body after which nobody waits for it.
-PATIENCE = 60.0
-_LARGE = 1_000_000  # bytes
-_LARGE_AT_ONCE = 4
+__all__ = ["Taking"]
 
 _ONE = (MEDIA_TYPE, "application/json", "multipart/form-data")
 _STREAM = ("application/x-ndjson", "application/ndjson")
@@ -40,8 +35,7 @@ class Taking:
         self.intake: Intake | None = None
         self.language = language
         self._endpoint = endpoint
-        self._limit = limit
-        self._room = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self.doors = Doors(limit, endpoint.draft)
 
     async def post(self, request: Request) -> Response:
         """201 new, or grown; 200 the same again; 400 no exchange; 408 cut off; 409 another one under its id; 413; 415; 422 refused by a rule; 503."""
@@ -51,20 +45,22 @@ class Taking:
             return _Stream(self, request, spoken(request, self.language))
         if media not in _ONE:
             raise RefusedError(415, IssueCode.FIELD_VALUE, "Content-Type", expected=", ".join((*_ONE, *_STREAM)))
-        async with AsyncExitStack() as room:
-            body = await self._body(request, room)
+        async with Body(self.doors) as body:
+            await self._gather(request, body)
             status, said = await self.take(body, _remote(request), spoken(request, self.language))
         headers = dict(UNAVAILABLE) if status == 503 else {}
         if status in (200, 201):
             headers["Location"] = f"/exchanges/{quote(said['id'], safe='')}"
         return json_answer(said, status, headers)
 
-    async def take(self, raw: bytes, remote: str, language: str) -> tuple[int, dict[str, Any]]:
+    async def take(self, body: Body, remote: str, language: str) -> tuple[int, dict[str, Any]]:
         """One exchange through intake: status and answer."""
         if self.intake is None:
             raise JournalUnavailable("stopped")
+        raw, digest = await body.whole()
         inbound = Inbound(
             raw=raw,
+            digest=digest,
             endpoint=self._endpoint.name,
             remote=remote,
             received_at=self._endpoint.clock.now(),
@@ -91,48 +87,20 @@ class Taking:
         legs = kept.deliveries if kept is not None and kept.message_id == message_id else ()
         return [{"destination": destination, "state": state} for destination, state in legs]
 
-    async def _body(self, request: Request, room: AsyncExitStack) -> bytes:
-        """The whole body; a large one waits for room, which is kept until it is taken: memory does not grow with the callers."""
+    async def _gather(self, request: Request, body: Body) -> None:
         announced = request.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._limit:
-            raise self._too_large()
-        body = bytearray()
-        large = False
+        if announced.isdigit() and int(announced) > self.doors.limit:
+            raise self.doors.too_large()
         chunks = request.stream()
         while True:
             try:
-                async with asyncio.timeout(PATIENCE):
-                    body += await anext(chunks)
+                async with asyncio.timeout(arriving.PATIENCE):
+                    chunk = await anext(chunks)
             except StopAsyncIteration:
-                return bytes(body)
+                return
             except TimeoutError:
-                raise RefusedError(408, IssueCode.TRUNCATED, expected=f"{PATIENCE:g} s") from None
-            if len(body) > self._limit:
-                raise self._too_large()
-            if len(body) > _LARGE and not large:
-                large = True
-                await room.enter_async_context(self._room)
-
-    def _too_large(self) -> RefusedError:
-        return RefusedError(413, IssueCode.TOO_MANY, limit=self._limit, what="bytes")
-
-    async def lines(self, request: Request) -> AsyncIterator[bytes | None]:
-        """The lines of a stream, blank ones left out; None for one beyond the limit, which is passed over."""
-        line, dropping = bytearray(), False
-        async for chunk in request.stream():
-            for number, piece in enumerate(chunk.split(b"\n")):
-                if number:  # a line end stood before this piece
-                    if not dropping and (whole := bytes(line).strip()):
-                        yield whole
-                    line, dropping = bytearray(), False
-                if dropping:
-                    continue
-                line += piece
-                if len(line) > self._limit:
-                    yield None
-                    line, dropping = bytearray(), True
-        if not dropping and (whole := bytes(line).strip()):
-            yield whole
+                raise RefusedError(408, IssueCode.TRUNCATED, expected=f"{arriving.PATIENCE:g} s") from None
+            await body.add(chunk)
 
 
 class _Stream(Response):
@@ -150,7 +118,7 @@ class _Stream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         number = 0
         try:
-            async for line in self._taking.lines(self._request):
+            async for line in arriving.lines(self._request.stream(), self._taking.doors):
                 number += 1
                 status, said = await self._one(line)
                 body = msgspec.json.encode({"line": number, "status": status, **said}) + b"\n"
@@ -159,11 +127,13 @@ class _Stream(Response):
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _one(self, line: bytes | None) -> tuple[int, dict[str, Any]]:
-        if line is None:
-            return 413, {"issues": told([self._taking._too_large().issue], self._language)}
+    async def _one(self, line: Line) -> tuple[int, dict[str, Any]]:
         try:
+            if not isinstance(line, Body):
+                raise line
             return await self._taking.take(line, _remote(self._request), self._language)
+        except RefusedError as error:
+            return error.status, {"issues": told([error.issue], self._language)}
         except JournalUnavailable:
             return 503, {"issues": told([Issue.of(Severity.ERROR, IssueCode.STORE_UNAVAILABLE)], self._language)}
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from starlette.applications import Starlette
 
 from connector.endpoints import Endpoint
-from connector.endpoints.exchange_in import ExchangeIn, ExchangeInSettings, taking
+from connector.endpoints.exchange_in import ExchangeIn, ExchangeInSettings, arriving
 from connector.monsisra.codec import MEDIA_TYPE
 from connector.ports import Answer, Inbound, JournalUnavailable
 from connector.store.tables import content
@@ -154,7 +154,7 @@ async def test_large_ones_at_once_wait_for_each_other_and_all_are_taken(tmp_path
 async def test_a_body_that_does_not_come_is_408_and_nothing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking, "PATIENCE", 0.05)
+    monkeypatch.setattr(arriving, "PATIENCE", 0.05)
 
     async def stalled() -> AsyncIterator[bytes]:
         yield raw("mail")[:100]
