@@ -120,9 +120,8 @@ class Translator:
     def read_in_place(self, raw: bytes | memoryview, context: Context) -> Reading:
         """An exchange of the profile, its large contents left where they stand in the bytes. Never raises for what they hold."""
         got, at = exchange_locate(raw)
-        return self._judged(
-            Reading(exchange=got.value, issues=got.issues, format="exchange", standing=at), context, True
-        )
+        reading = Reading(exchange=got.value, issues=got.issues, format="exchange", standing=at)
+        return self._judged(reading, context, True)
 
     def read_tree(
         self, form: Format, mapping: Mapping, whole: Any, run: Run, before: tuple[Issue, ...] = ()
