@@ -112,8 +112,12 @@ class IssueCode(Enum):
     CDA_ROOT = ("102", "", "la racine n'est pas ClinicalDocument dans urn:hl7-org:v3", "the root is not ClinicalDocument in urn:hl7-org:v3")
     CDA_MISSING = ("101", "", "élément obligatoire absent : {expected}", "required element missing: {expected}")
     CDA_VALUE = ("103", "", "valeur du CDA hors de la règle ; attendu : {expected}", "CDA value outside the rule; expected: {expected}")
+    CDA_ELEMENT = ("100", "", "élément inconnu ici ; le schéma connaît : {expected}", "unknown element here; the schema knows: {expected}")
+    CDA_ORDER = ("100", "", "élément hors de sa place : le schéma le met avant {expected}", "element out of place: the schema puts it before {expected}")
+    CDA_TWICE = ("198", "", "présent plus d'une fois : {expected}", "present more than once: {expected}")
     CDA_TWO_PATIENTS = ("198", "906", "plus d'un recordTarget", "more than one recordTarget")
     CDA_BODY = ("102", "", "corps du document : {expected}", "body of the document: {expected}")
+    PDF_CLAIM = ("0", "", "le PDF se déclare {found} ; le CI-SIS demande PDF/A-1", "the PDF claims to be {found}; the CI-SIS asks for PDF/A-1")
     CDA_NULL_FLAVOR = ("0", "", "valeur absente, avec sa raison (nullFlavor)", "value absent, with its reason (nullFlavor)")
     CDA_ACTIVE_CONTENT = ("0", "", "contenu actif ou référence externe, jamais suivi : {what}", "active content or external reference, never followed: {what}")
 

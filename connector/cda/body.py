@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from connector.cda.codec import ClinicalDocument, parse
+from connector.cda.findings import RULE
 from connector.cda.sniff import BODY_TYPES, agrees
 from connector.cda.tree import Base64Text, Element
 from connector.exchange.documents import Content
@@ -56,16 +57,18 @@ def check(document: ClinicalDocument, usual: Severity) -> list[Issue]:
     """What is wrong with the body; departures from the CI-SIS are `usual`, a body that is not what it says is an ERROR (B11)."""
     text = _text(document)
     if text is None:
-        if document.structured is None:
+        if document.structured is None and document.header.find("component") is not None:
             expected = "nonXMLBody/text | structuredBody"
-            return [Issue.of(usual, IssueCode.CDA_MISSING, "/ClinicalDocument/component", expected=expected)]
+            return [Issue.of(usual, IssueCode.CDA_MISSING, "/ClinicalDocument/component", rule=RULE, expected=expected)]
         return []
     issues: list[Issue] = []
     media_type = text.get("mediaType")
     if media_type is None or media_type.partition(";")[0].strip().lower() not in BODY_TYPES:
-        issues.append(Issue.of(usual, IssueCode.CDA_VALUE, f"{PLACE}/@mediaType", expected=", ".join(BODY_TYPES)))
+        issues.append(
+            Issue.of(usual, IssueCode.CDA_VALUE, f"{PLACE}/@mediaType", rule=RULE, expected=", ".join(BODY_TYPES))
+        )
     if not isinstance(text.text, Base64Text):
-        issues.append(Issue.of(usual, IssueCode.CDA_BODY, PLACE, expected="@representation=B64, base64"))
+        issues.append(Issue.of(usual, IssueCode.CDA_BODY, PLACE, rule=RULE, expected="@representation=B64, base64"))
         return issues
     try:
         head = text.text.head()
@@ -78,10 +81,10 @@ def check(document: ClinicalDocument, usual: Severity) -> list[Issue]:
 
 def _encoding(error: ValueError) -> Issue:
     offset = str(error).rpartition(" ")[2]
-    return Issue.of(Severity.ERROR, IssueCode.DOCUMENT_ENCODING, PLACE, offset=offset)
+    return Issue.of(Severity.ERROR, IssueCode.DOCUMENT_ENCODING, PLACE, rule=RULE, offset=offset)
 
 
 def _clash(media_type: str) -> Issue:
     # The declared type is named only when it is one of the list: it is text of the message.
     named = media_type if media_type in BODY_TYPES else "@mediaType"
-    return Issue.of(Severity.ERROR, IssueCode.DOCUMENT_TYPE_CLASH, PLACE, expected=named)
+    return Issue.of(Severity.ERROR, IssueCode.DOCUMENT_TYPE_CLASH, PLACE, rule=RULE, expected=named)

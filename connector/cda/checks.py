@@ -310,6 +310,17 @@ def _relation(header: Element, findings: Findings) -> None:
             findings.add(
                 IssueCode.DOCUMENT_VERSION, f"{place}/parentDocument/id", grave=True, expected="relatedDocument ≠ id"
             )
+        set_id = (related.value("parentDocument/setId/@root"), related.value("parentDocument/setId/@extension"))
+        own_set = (header.value("setId/@root"), header.value("setId/@extension"))
+        if set_id[0] is not None and own_set[0] is not None and set_id != own_set:
+            findings.add(IssueCode.DOCUMENT_VERSION, f"{place}/parentDocument/setId", expected="= setId")
+        before, now = (
+            node.value("versionNumber/@value") or "" for node in (related.find("parentDocument") or related, header)
+        )
+        if before.isdecimal() and now.isdecimal() and int(now) <= int(before):
+            findings.add(
+                IssueCode.DOCUMENT_VERSION, f"{ROOT}/versionNumber/@value", expected="> parentDocument/versionNumber"
+            )
 
 
 def _everywhere(node: Element, trail: list[Element], findings: Findings) -> None:

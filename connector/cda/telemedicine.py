@@ -18,6 +18,7 @@ from connector.cda.checks import TEMPLATES, check
 from connector.cda.codec import ClinicalDocument, serialise
 from connector.cda.document import HEADER, CdaReading, MappingLibrary, complete, is_cda
 from connector.cda.narrative import Row, plain, read_rows, write_rows
+from connector.cda.narrative_checks import place_of
 from connector.cda.tree import NAMESPACES, Base64Text, Element
 from connector.exchange.care import Encounter
 from connector.exchange.documents import Content, Document
@@ -316,8 +317,9 @@ def _read_attachments(clinical: ClinicalDocument, run: Run) -> Iterator[Document
             continue
         try:
             data = clinical.binary((media.text or "").strip()).decode()
-        except ValueError:
-            run.report(Severity.WARNING, IssueCode.DOCUMENT_ENCODING, "/ClinicalDocument/component", offset=0)
+        except ValueError as error:
+            offset = str(error).rpartition(" ")[2]
+            run.report(Severity.WARNING, IssueCode.DOCUMENT_ENCODING, place_of(media), offset=offset)
             continue
         identity = whole.find(_V3 + "id")
         nature = whole.find(f"{_V3}component/{_V3}observation")

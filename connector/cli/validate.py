@@ -122,5 +122,7 @@ def _told(issue: object, terminal: Terminal) -> dict[str, object]:
         "code": issue.code,
         "path": issue.place.path,
         "rule": issue.place.rule,
+        "expected": issue.params.get("expected"),
         "text": issue.text(terminal.language),
+        **{language: issue.text(language) for language in ("fr", "en")},
     }
