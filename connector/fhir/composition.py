@@ -161,7 +161,7 @@ def closed_bundle(
     if len(documents) != 1:
         run.report(Severity.WARNING, IssueCode.TOO_MANY, "DocumentReference", limit=1, what="document")
     place = "DocumentReference[1].composition[1]"
-    node = documents[0] if documents else {"composition": [{"resourceType": "Composition"}]}
+    node: Resource = documents[0] if documents else {"composition": [{"resourceType": "Composition"}]}
     composition = dict(node["composition"][0])
     body = _body(filing.exchange, node)
     if body is not None and "section" not in composition:

@@ -26,6 +26,7 @@ from connector.exchange.people import (
     Telecom,
 )
 from connector.fhir import bundle, codec
+from connector.fhir.composition import has_composition
 from connector.fhir.search import Alternative, Criterion, IndexRow, Page, Query
 from connector.fhir.shape import FhirShape
 from connector.mapping.catalogue import Library, load_library
@@ -57,17 +58,23 @@ def run(**changes: Any) -> Run:
     return Run(context(**changes))
 
 
+def mapping_name(using: Run) -> str:
+    """The mapping that writes what the options ask for."""
+    return f"fhir/bundles/{'clinical' if {'sections', 'shape'} & using.context.options.keys() else 'document'}"
+
+
 def write(exchange: Exchange, using: Run | None = None) -> codec.Resource:
-    """The transaction Bundle of an exchange."""
+    """The transaction Bundle of an exchange; with the options `sections` or `shape` one that holds Compositions."""
     using = using or run()
-    tree = library().mapping("fhir/bundles/document").write(exchange, using)
+    tree = library().mapping(mapping_name(using)).write(exchange, using)
     return bundle.assemble(tree, exchange, using)
 
 
 def read(resource: codec.Resource, using: Run | None = None) -> Exchange:
     """The exchange of a Bundle."""
     using = using or run()
-    found = library().mapping("fhir/bundles/document").read(bundle.take_apart(resource, using), using)
+    name = "clinical" if has_composition(resource) else "document"
+    found = library().mapping(f"fhir/bundles/{name}").read(bundle.take_apart(resource, using), using)
     assert isinstance(found, Exchange)
     return found
 
