@@ -15,6 +15,7 @@ import asyncio
 import fnmatch
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -37,6 +38,7 @@ __all__ = ["KIND", "FolderIn", "FolderInSettings"]
 log = logging.getLogger(__name__)
 
 _CHUNK = 262_144
+_WITHOUT_BLANKS = re.compile(rb"\S(?:.*\S)?", re.DOTALL)
 _PATTERNS = {
     "hl7": "*.hl7, *.er7, *.txt",
     "hprim": "*.hpr, *.hprim, *.hpm, *.hpm?, *.txt",
@@ -255,9 +257,11 @@ def _lines(file: BinaryIO, reader: BatchReader) -> Iterator[BatchMessage]:
             while (rest := file.readline(_CHUNK)) and not rest.endswith(b"\n"):
                 continue
             line = line[:_CHUNK]
-        if line.strip():
+        if (found := _WITHOUT_BLANKS.search(line)) is not None:
             reader.messages += 1
-            yield BatchMessage(line.strip(), number, 0, issue)
+            # A large line is not there twice.
+            text = memoryview(line)[slice(*found.span())] if len(line) > _CHUNK else found[0]
+            yield BatchMessage(text, number, 0, issue)
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ _BLANK = b" \t\r\n\x0b\x1c\xef\xbb\xbf\x1a"
 class BatchMessage(msgspec.Struct, frozen=True):
     """One message as it stands in the file, from 1; `batch` is the number of its batch, 0 outside of any. `issue`: it is too large, `raw` is its head."""
 
-    raw: bytes
+    raw: bytes | memoryview
     number: int
     batch: int
     issue: Issue | None = None

@@ -6,6 +6,7 @@ Bytes stand inline (`content.data`, base64) or, in a multipart form, in a part n
 
 from __future__ import annotations
 
+import base64
 import binascii
 import difflib
 import hashlib
@@ -26,10 +27,10 @@ from connector.exchange.strict_json import JsonRefused
 from connector.issues import Issue, IssueCode, Outcome, Place, Severity
 from connector.mapping.exchange import fields
 from connector.monsisra.multipart import PART, MultipartRefused, Part, is_multipart, split
-from connector.monsisra.standing import LARGE, Span, bytes_at, described, read_apart, read_whole
+from connector.monsisra.standing import LARGE, Span, bytes_at, described, encoded, read_apart, read_whole
 from connector.monsisra.words import WORDS
 
-__all__ = ["MEDIA_TYPE", "Located", "dump", "from_tree", "id_of", "locate", "parse"]
+__all__ = ["MEDIA_TYPE", "Located", "dump", "from_tree", "id_of", "locate", "parse", "pieces"]
 
 MEDIA_TYPE = "application/vnd.monsisra.exchange+json"
 
@@ -55,6 +56,29 @@ class Located(NamedTuple):
 
     outcome: Outcome[Exchange]
     standing: dict[str, Standing]
+
+
+def pieces(exchange: Exchange) -> Iterator[bytes]:
+    """What `dump` gives, piece by piece: the base64 of large contents is never there as a whole."""
+    large: dict[bytes, bytes] = {}
+
+    def mark(place: str, content: Content, _outer: Content | None) -> Content:
+        if content.data is None or len(content.data) < LARGE:
+            return content
+        stands = hashlib.sha384(place.encode()).digest()
+        large[base64.b64encode(stands)] = content.data
+        return replace(content, data=stands)
+
+    text = dump(each_content(exchange, mark))
+    if not large:
+        yield text
+        return
+    cut = re.split(b"(%s)" % b"|".join(map(re.escape, large)), text)
+    if len(cut) != 2 * len(large) + 1:  # a content that has the bytes of a mark
+        yield dump(exchange)
+        return
+    for number, piece in enumerate(cut):
+        yield from encoded(large[piece]) if number % 2 else (piece,)
 
 
 def parse(raw: bytes | memoryview) -> Outcome[Exchange]:

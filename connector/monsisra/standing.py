@@ -18,11 +18,12 @@ from connector.exchange.content import Standing
 from connector.exchange.documents import Content
 from connector.exchange.strict_json import JsonRefused, read_json
 
-__all__ = ["LARGE", "Span", "bytes_at", "described", "read_apart", "read_whole"]
+__all__ = ["LARGE", "Span", "bytes_at", "described", "encoded", "read_apart", "read_whole"]
 
 #: Characters of base64, or bytes of a part, from which a content is left where it stands.
 LARGE = 65_536
 _PIECE = 1 << 20  # a multiple of 4: each piece of base64 is whole
+_BYTES = 3 << 16  # a multiple of 3
 _HEAD = 1024  # also a multiple of 4
 _DEPTH = 24  # the model's own depth is 9
 _SIZE = 256 * 1024 * 1024  # the receiver's limit is met first
@@ -111,6 +112,13 @@ def bytes_at(raw: bytes | memoryview, span: Span | Standing) -> bytes:
     """The bytes that stand there."""
     view = memoryview(raw)[span.offset : span.offset + span.length]
     return bytes(view) if span.plain else pybase64.b64decode(view, validate=True)
+
+
+def encoded(data: bytes) -> Iterator[bytes]:
+    """The base64 of the bytes, piece by piece."""
+    view = memoryview(data)
+    for start in range(0, len(view), _BYTES):
+        yield pybase64.b64encode(view[start : start + _BYTES])
 
 
 def _pieces(raw: bytes | memoryview, span: Span) -> Iterator[bytes | memoryview]:

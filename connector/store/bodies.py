@@ -92,6 +92,17 @@ class Bodies:
                     log.error("message %d: %s", row.id, type(error).__name__)
             return found
 
+    def exchange(self, message_id: int) -> Exchange | None:
+        """A message's Exchange with its documents, or None; what is large around them is not read into memory. Raises OSError."""
+        columns = (message.c.digest, message.c.raw, message.c.exchange, message.c.contents)
+        with self._database.engine.connect() as connection:
+            row = connection.execute(sa.select(*columns).where(message.c.id == message_id)).one_or_none()
+            if row is None or row.exchange is None:
+                return None
+            read: Callable[[str], bytes] = lambda wanted: self._content(connection, wanted)  # noqa: E731 - bound to the connection in hand
+            whole = self._view(connection, row.digest) if row.raw is None else bytes(row.raw)
+            return attach(whole, _exchange(row.exchange), _parts(row.contents), read)
+
     def raw(self, message_id: int) -> bytes | None:
         """The bytes as received, or None."""
         with self._database.engine.connect() as connection:
@@ -118,12 +129,22 @@ class Bodies:
         return Body(whole, attach(whole, _exchange(exchange), _parts(parts), read))
 
     def _content(self, connection: sa.Connection, digest: str) -> bytes:
-        found: Any = connection.execute(sa.select(content.c.body).where(content.c.sha256 == digest)).scalar()
-        if found is not None:
-            return bytes(found)
+        found = _row(connection, digest)
+        return self._apart(digest).read(digest) if found is None else found
+
+    def _view(self, connection: sa.Connection, digest: str) -> bytes | memoryview:
+        found = _row(connection, digest)
+        return self._apart(digest).view(digest) if found is None else found
+
+    def _apart(self, digest: str) -> ContentFiles:
         if self._files is None:
             raise FileNotFoundError(f"content {digest} is in no row and there is no folder of contents")
-        return self._files.read(digest)
+        return self._files
+
+
+def _row(connection: sa.Connection, digest: str) -> bytes | None:
+    found: Any = connection.execute(sa.select(content.c.body).where(content.c.sha256 == digest)).scalar()
+    return None if found is None else bytes(found)
 
 
 def within(waiting: Sequence[Waiting], limit: int) -> list[Waiting]:

@@ -54,7 +54,9 @@ def detach(raw: bytes | memoryview, exchange: Exchange, standing: Iterable[Part]
     return Carved(each_content(exchange, take), tuple(parts.values()), apart)
 
 
-def attach(raw: bytes, exchange: Exchange, parts: tuple[Part, ...], read: Callable[[str], bytes]) -> Exchange:
+def attach(
+    raw: bytes | memoryview, exchange: Exchange, parts: tuple[Part, ...], read: Callable[[str], bytes]
+) -> Exchange:
     """Give the documents their bytes again; `read` gives a content by digest."""
     where = {part.sha256: part for part in parts}
     found: dict[str, bytes] = {}

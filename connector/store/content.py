@@ -97,6 +97,14 @@ class ContentFiles:
             raise OSError(f"content {digest} is damaged on disk")
         return data
 
+    def view(self, digest: str) -> memoryview:
+        """The same, mapped read-only and not read into memory. Raises the same."""
+        with self.path(digest).open("rb") as file:
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        if sha256(data) != digest:
+            raise OSError(f"content {digest} is damaged on disk")
+        return data
+
     def drop_old(self, path: Path, before: float) -> bool:
         """Remove an orphan, unless it was written or touched meanwhile; whether it was removed."""
         with self._sweeping:

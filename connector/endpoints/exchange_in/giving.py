@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from connector.endpoints.exchange_in.refusing import RefusedError, json_answer
 from connector.exchange.identifiers import nir_key
+from connector.exchange.model import Exchange
 from connector.exchange.moments import from_iso, has_zone, precision
 from connector.issues import IssueCode
-from connector.monsisra.codec import MEDIA_TYPE, dump
+from connector.monsisra.codec import MEDIA_TYPE, dump, pieces
 from connector.monsisra.words import MODES
 from connector.ports import ExchangeQuery, ExchangeStore, KeptExchange
 
@@ -47,9 +49,8 @@ class Giving:
             return Response(status_code=304, headers=headers)
         if attachments == "inline":
             kept = await self._store.get(number, attachments=True) or kept
-        return Response(
-            dump(kept.exchange, attachments=attachments == "inline"), headers=headers, media_type=MEDIA_TYPE
-        )
+            return StreamingResponse(_sent(kept.exchange), headers=headers, media_type=MEDIA_TYPE)
+        return Response(dump(kept.exchange, attachments=False), headers=headers, media_type=MEDIA_TYPE)
 
     async def search(self, request: Request) -> Response:
         """`?patient=&mode=&since=&state=&_count=&page=`: newest first, without contents; `next` leads on."""
@@ -60,6 +61,11 @@ class Giving:
             asked = [(name, value) for name, value in request.query_params.multi_items() if name != "page"]
             said["next"] = f"/exchanges?{urlencode([*asked, ('page', _token(found[-1].position))])}"
         return json_answer(said)
+
+
+async def _sent(exchange: Exchange) -> AsyncIterator[bytes]:
+    for piece in pieces(exchange):
+        yield piece
 
 
 def _line(kept: KeptExchange) -> dict[str, Any]:
