@@ -6,7 +6,7 @@ means that node's text. Written children are put into the order of the schema (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from typing import Any
 
@@ -37,6 +37,7 @@ class CdaShape:
     datatypes: MappingType[str, Datatype] = DATATYPES
     null: str | None = None
     absent: str | None = "@nullFlavor"
+    filled: Callable[[Any], Container[Any]] | None = None
 
     def parse(self, path: str, anchor: str, *, leaf: bool) -> ParsedPath:
         """Take a path apart at `/`. ValueError when it ends at an attribute where a node is needed, or cannot be read."""

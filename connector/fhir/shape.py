@@ -5,7 +5,7 @@ The tree is linked (tree.py); `bundle.assemble` and `bundle.take_apart` turn it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from typing import Any
 
@@ -77,6 +77,10 @@ class _Roots(dict[str, Element]):
 _ROOTS: MappingType[str, Element] = _Roots()
 
 
+def _same(node: Node) -> Node:
+    return node
+
+
 class FhirShape:
     """FHIR R4 as a `Shape` (connector.mapping.language)."""
 
@@ -84,6 +88,7 @@ class FhirShape:
     datatypes: MappingType[str, Datatype] = DATATYPES
     null: str | None = None
     absent: str | None = None
+    filled: Callable[[Any], Container[Any]] | None = staticmethod(_same)
 
     # --- paths -----------------------------------------------------------------------------------------------------
 
@@ -153,10 +158,12 @@ class FhirShape:
             return LeafAccess(
                 lambda node: [] if (value := node.get(name)) is None or value == "" else [value],
                 lambda node, value: node.__setitem__(name, value),
+                name,
             )
         return LeafAccess(
             lambda node: [value for value in node.get(name, ()) if value is not None and value != ""],
             lambda node, value: node.setdefault(name, []).append(value),
+            name,
         )
 
     def coded(self, path: str, table: str, code: str, context: Context) -> list[tuple[str, str, bool]]:
@@ -228,7 +235,7 @@ def _many(name: str, resource: str | None) -> StepAccess:
         node.setdefault(name, []).append(made)
         return made
 
-    return StepAccess(select, create)
+    return StepAccess(select, create, needs=name)
 
 
 def _single(name: str) -> StepAccess:
@@ -241,7 +248,7 @@ def _single(name: str) -> StepAccess:
         node[name] = made
         return made
 
-    return StepAccess(select, create)
+    return StepAccess(select, create, needs=name)
 
 
 def _reference(name: str, target: str, *, many: bool) -> StepAccess:
@@ -265,7 +272,7 @@ def _reference(name: str, target: str, *, many: bool) -> StepAccess:
             node[name] = reference
         return made
 
-    return StepAccess(select, create)
+    return StepAccess(select, create, needs=name)
 
 
 def _link(name: str, *, many: bool) -> LeafAccess:
@@ -283,4 +290,4 @@ def _link(name: str, *, many: bool) -> LeafAccess:
         else:
             node[name] = {LINK: value}
 
-    return LeafAccess(get, put)
+    return LeafAccess(get, put, name)

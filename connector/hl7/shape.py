@@ -11,7 +11,7 @@ component has one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from typing import Any
 
@@ -55,6 +55,15 @@ _POSITION = re.compile(r"\d+(?:\.\d+)?")
 _NODE = Message | Segment | Repetition
 
 
+def filled(node: Any) -> Container[Any]:
+    """The numbers of a segment's fields that say something and the names of the segments below a node."""
+    if isinstance(node, Segment):
+        there: set[Any] = {number for number, field in enumerate(node.parts()) if field}
+        there.update(child.name for child in node.children)
+        return there
+    return {child.name for child in _children(node)} if isinstance(node, Message) else ()
+
+
 class Hl7Shape:
     """What the compiler of mappings needs to know of HL7 v2 (mapping.language.Shape)."""
 
@@ -62,6 +71,7 @@ class Hl7Shape:
     null: str | None = '""'
     absent: str | None = None
     datatypes: MappingType[str, Datatype] = DATATYPES
+    filled: Callable[[Any], Container[Any]] | None = staticmethod(filled)
 
     def __init__(self) -> None:
         # Codes of `[3=table#CODE]`, learnt when a mapping is compiled: the index of segments is asked with them.
@@ -115,7 +125,9 @@ class Hl7Shape:
         if parent == MESSAGE:
             return self._segment_access(step)
         name = step.name
-        return StepAccess(lambda node: [child for child in _children(node) if child.name == name], _creator(name))
+        return StepAccess(
+            lambda node: [child for child in _children(node) if child.name == name], _creator(name), needs=name
+        )
 
     def _segment_access(self, step: Step) -> StepAccess:
         name = step.name
@@ -126,7 +138,9 @@ class Hl7Shape:
         if plain:
             predicate = step.predicates[plain[0]]
             path, value = predicate.path, predicate.value
-            return StepAccess(lambda node: _indexed(node, name, path, value), _creator(name), frozenset(plain[:1]))
+            return StepAccess(
+                lambda node: _indexed(node, name, path, value), _creator(name), frozenset(plain[:1]), name
+            )
         if coded:
             codes, key, path = self._codes, (coded[0].table, coded[0].value), coded[0].path
 
@@ -134,8 +148,8 @@ class Hl7Shape:
                 code = codes.get(key)
                 return _named(node, name) if code is None else _indexed(node, name, path, code)
 
-            return StepAccess(select, _creator(name))
-        return StepAccess(lambda node: _named(node, name), _creator(name))
+            return StepAccess(select, _creator(name), needs=name)
+        return StepAccess(lambda node: _named(node, name), _creator(name), needs=name)
 
     def leaf(self, leaf: Leaf, parent: str) -> LeafAccess:
         """Access to a component: `3.4.2` of a segment, `4.2` of a repetition."""
@@ -329,7 +343,7 @@ def _creator(name: str) -> Callable[[Any], Any]:
 
 
 def _field_access(number: int) -> StepAccess:
-    return StepAccess(lambda segment: segment.field(number), lambda segment: segment.add(number))
+    return StepAccess(lambda segment: segment.field(number), lambda segment: segment.add(number), needs=number)
 
 
 def _segment_leaf(field: int, component: int, subcomponent: int) -> LeafAccess:
@@ -343,7 +357,7 @@ def _segment_leaf(field: int, component: int, subcomponent: int) -> LeafAccess:
     def put(segment: Any, value: Any) -> None:
         segment.put(value, field, component, subcomponent)
 
-    return LeafAccess(get, put)
+    return LeafAccess(get, put, field)
 
 
 def _repetition_leaf(component: int, subcomponent: int) -> LeafAccess:

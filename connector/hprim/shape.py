@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from connector.exchange.model import Context
@@ -33,6 +33,7 @@ class HprimShape:
     datatypes: Mapping[str, Datatype] = DATATYPES
     null: str | None = None
     absent: str | None = None
+    filled: Callable[[Any], Container[Any]] | None = None
 
     def parse(self, path: str, anchor: str, *, leaf: bool) -> ParsedPath:
         """`L7`, `address`, `LAB[]`, `RES[]`, `value/4`, `.`. ValueError with what there is."""

@@ -37,6 +37,7 @@ class _Compiled(NamedTuple):
     create: Callable[[Any], Any]
     tests: tuple[Test, ...]
     late: tuple[tuple[FormatPath, str], ...]
+    needs: Any
 
 
 def expanded(shape: Shape, predicate: Predicate, context: Context) -> list[tuple[Predicate, bool]]:
@@ -68,7 +69,7 @@ def _verdict(predicate: Predicate) -> Callable[[str | None], bool]:
 class FormatPath:
     """`ParsedPath` compiled for one Shape below a node of kind `anchor`. ValueError (from the Shape) says what was expected."""
 
-    __slots__ = ("anchor", "get", "kind", "leaf", "make", "many", "parsed", "put", "shape", "steps")
+    __slots__ = ("anchor", "get", "kind", "leaf", "make", "many", "needs", "parsed", "put", "shape", "steps")
 
     def __init__(self, shape: Shape, parsed: ParsedPath, anchor: str, context: Context) -> None:
         self.shape = shape
@@ -83,6 +84,7 @@ class FormatPath:
         self.kind = kind  # of the node at the end, or of the node that holds the leaf
         self.many = any(step.many for step in parsed.steps) or bool(parsed.leaf and parsed.leaf.many)
         self.leaf: LeafAccess | None = shape.leaf(parsed.leaf, kind) if parsed.leaf is not None else None
+        self.needs = steps[0].needs if steps else self.leaf.needs if self.leaf else None
         self.get = _getter([step.select for step in steps], self.leaf.get if self.leaf else None)
         self.make = _maker(self.steps)
         self.put = _putter(self.make if steps else None, self.leaf.put if self.leaf else None)
@@ -178,6 +180,7 @@ def _compile_step(shape: Shape, step: Step, parent: str, context: Context) -> _C
         _creator(access.create, [(path.put, text) for path, text in sets]),
         (*served, *tests),
         tuple(late),
+        access.needs,
     )
 
 
@@ -259,6 +262,16 @@ def _getter(selects: Sequence[Getter], leaf: Getter | None) -> Getter:
 
 
 def _maker(steps: Sequence[_Compiled]) -> Callable[[Any], Any]:
+    if len(steps) == 1 and steps[0].step.many:
+        return steps[0].create
+    if len(steps) == 1 and not steps[0].late:
+        (select_one, create_one) = steps[0].select, steps[0].create
+
+        def make_one(node: Any) -> Any:
+            found = select_one(node)
+            return found[0] if found else create_one(node)
+
+        return make_one
     acts = tuple((None if step.step.many else step.select, step.create, step.late) for step in steps)
 
     def make(node: Any) -> Any:

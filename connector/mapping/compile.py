@@ -36,9 +36,11 @@ class Mapping:
         self.model = model
         self.finish = finisher(model)
         self.parts: tuple[Part, ...] = ()
-        self.reads: tuple[reading.ReadRule, ...] = ()
+        self.reads: tuple[
+            tuple[Any, reading.ReadRule], ...
+        ] = ()  # each behind what must stand in the node (None: try it)
         self.fills: tuple[reading.ReadRule, ...] = ()
-        self.writes: tuple[writing.WriteRule, ...] = ()
+        self.writes: tuple[tuple[str | None, writing.WriteRule], ...] = ()  # each behind the field that must be filled
 
     def read(self, tree: Any, run: Run) -> Any:
         """The Exchange value that the tree says, None when it says nothing that the mapping knows."""
@@ -53,10 +55,20 @@ class Mapping:
 
     def read_into(self, tree: Any, node: Node, run: Run) -> None:
         """Read into a dict under construction."""
-        for rule in self.reads:
-            rule(tree, node, run)
+        self.read_rules(tree, node, run)
         for rule in self.fills:
             rule(tree, node, run)
+
+    def read_rules(self, tree: Any, node: Node, run: Run) -> None:
+        """As `read_into`, without constants and defaults."""
+        if self.shape.filled is None:
+            for _, rule in self.reads:
+                rule(tree, node, run)
+            return
+        there = self.shape.filled(tree)
+        for needs, rule in self.reads:
+            if needs is None or needs in there:
+                rule(tree, node, run)
 
     def write(self, value: Any, run: Run, into: Any = None) -> Any:
         """The format's tree of a value. With `into`, the tree is written below that node and left unfinished: the caller finishes it."""
@@ -71,8 +83,10 @@ class Mapping:
 
     def write_into(self, value: Any, tree: Any, run: Run) -> None:
         """Write below a node."""
-        for rule in self.writes:
-            rule(value, tree, run)
+        for field, rule in self.writes:
+            # most fields are None or (); a falsy value is said all the same
+            if field is None or (found := getattr(value, field)) or (found is not None and found != ()):
+                rule(value, tree, run)
 
 
 def compile_mappings(specs: Iterable[MappingSpec], bench: Workbench) -> tuple[dict[str, Mapping], list[MappingError]]:
@@ -146,9 +160,9 @@ def probed(mapping: Mapping, probe: Probe) -> Mapping:
 
 
 def _close(mapping: Mapping, parts: tuple[Part, ...], inner: Callable[[Part], Any], probe: Probe | None) -> None:
-    reads: list[reading.ReadRule] = []
+    reads: list[tuple[Part, reading.ReadRule]] = []
     fills: list[reading.ReadRule] = []
-    writes: list[writing.WriteRule] = []
+    writes: list[tuple[str | None, writing.WriteRule]] = []
     first: dict[str, str] = {}
     for part in parts:
         if part.reads:
@@ -156,11 +170,16 @@ def _close(mapping: Mapping, parts: tuple[Part, ...], inner: Callable[[Part], An
             if part.path is None:
                 fills.append(reading.when(part, reading.constant_reader(part, probe), probe))
                 if part.writes:
-                    writes.append(writing.when(part, writing.constant_tester(part, probe)))
+                    writes.append((None, writing.when(part, writing.constant_tester(part, probe))))
                 continue
-            reads.append(reading.when(part, reading.reader(part, inner(part), probe), probe))
+            reads.append((part, reading.reader(part, inner(part), probe)))
             if part.rule.default is not None:
                 fills.append(reading.when(part, reading.default_reader(part, probe), probe))
         if part.writes and part.path is not None:
-            writes.append(writing.when(part, writing.writer(part, inner(part), probe)))
-    mapping.reads, mapping.fills, mapping.writes = tuple(reads), tuple(fills), tuple(writes)
+            field = part.writing_needs if probe is None else None
+            writes.append((field, writing.when(part, writing.writer(part, inner(part), probe))))
+    mapping.fills, mapping.writes = tuple(fills), tuple(writes)
+    if probe is None:
+        mapping.reads = tuple(reading.switched(reads))
+    else:
+        mapping.reads = tuple((None, reading.when(part, rule, probe)) for part, rule in reads)

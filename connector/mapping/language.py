@@ -6,7 +6,7 @@ The language knows no format. A rule names two ends; the end of a format is a pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from typing import Any, NamedTuple, Protocol
 
@@ -119,18 +119,22 @@ class Located(NamedTuple):
 
 class StepAccess(NamedTuple):
     """How a format walks one step. `select(node)` gives the child nodes (predicates not yet applied, except those whose indexes are in
-    `tested`); `create(node)` adds a new child node and returns it. Writing repeats of one `[]` step calls `create` once a repeat."""
+    `tested`); `create(node)` adds a new child node and returns it. Writing repeats of one `[]` step calls `create` once a repeat.
+    `needs`: what `Shape.filled` must name for `select` to find anything."""
 
     select: Callable[[Any], list[Any]]
     create: Callable[[Any], Any]
     tested: frozenset[int] = frozenset()
+    needs: Any = None
 
 
 class LeafAccess(NamedTuple):
-    """How a format reads and writes a value of a node. `get` gives [] when absent or empty; `put` sets (or appends, when the leaf is many)."""
+    """How a format reads and writes a value of a node. `get` gives [] when absent or empty; `put` sets (or appends, when the leaf is many).
+    `needs`: as of a step."""
 
     get: Callable[[Any], list[Any]]
     put: Callable[[Any, Any], None]
+    needs: Any = None
 
 
 class Datatype(msgspec.Struct, frozen=True):
@@ -249,6 +253,9 @@ class Shape(Protocol):
     absent: (
         str | None
     )  # the relative leaf path that takes a null flavour (CDA "@nullFlavor"); None: the key `absent` is refused
+    filled: (
+        Callable[[Any], Container[Any]] | None
+    )  # what stands directly below a node, so that rules for other things are passed over; None: all rules are tried
 
     def parse(self, path: str, anchor: str, *, leaf: bool) -> ParsedPath:
         """Take a path apart. `anchor` is the mapping's own node (`between: {hl7: PID}` → `PID`): a leading step of that name without

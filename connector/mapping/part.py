@@ -202,6 +202,18 @@ class Part:
         """Whether it takes part in writing."""
         return self.rule.only != "read"
 
+    @property
+    def reading_needs(self) -> Any:
+        """What must stand in a node for the rule to do anything while reading; None when that cannot be said."""
+        return None if self.rule.required else self.format_end.needs
+
+    @property
+    def writing_needs(self) -> str | None:
+        """The field that must be filled for the rule to do anything while writing; None when that cannot be said."""
+        if self.rule.required or self.absent is not None or self.exchange is None or not self.exchange.steps:
+            return None
+        return self.exchange.steps[0].field.name
+
     # ---- trouble, spelt only when it happens
 
     def spell(self, node: Any, found: Any, run: Run) -> str:

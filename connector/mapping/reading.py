@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from connector.issues import IssueCode, Severity
@@ -10,8 +11,9 @@ from connector.mapping.language import ERASE, Run
 from connector.mapping.part import Part
 from connector.mapping.probe import Probe
 from connector.mapping.put import Put, putter
+from connector.mapping.when import as_text
 
-__all__ = ["ReadRule", "constant_reader", "default_reader", "reader"]
+__all__ = ["ReadRule", "constant_reader", "default_reader", "reader", "switched", "when"]
 
 #: How deep a mapping that comes back to itself may go (sections in sections; references that point at one another).
 DEPTH = 40
@@ -28,6 +30,47 @@ def when(part: Part, rule: ReadRule, probe: Probe | None = None) -> ReadRule:
 
     def read(node: Any, into: Node, run: Run) -> None:
         if holds(node):
+            rule(node, into, run)
+
+    return read
+
+
+def switched(rules: Sequence[tuple[Part, ReadRule]]) -> Iterator[tuple[Any, ReadRule]]:
+    """The rules under their conditions, each behind what it needs; neighbours that ask the same place for its text ask it once."""
+
+    def asked(item: tuple[Part, ReadRule]) -> tuple[Any, str | None]:
+        part, _ = item
+        guard = part.condition.guard if part.condition is not None else None
+        return part.reading_needs, guard.path if guard is not None else None
+
+    for (needs, path), group in groupby(rules, asked):
+        same = list(group)
+        if path is not None and len(same) > 1:
+            yield needs, _switch(same)
+        else:
+            yield from ((needs, when(part, rule)) for part, rule in same)
+
+
+def _switch(rules: Sequence[tuple[Part, ReadRule]]) -> ReadRule:
+    """Rules whose conditions want the text of one place: found by that text."""
+    guarded = [
+        (condition.guard, when(part, rule), rule)
+        for part, rule in rules
+        if (condition := part.condition) is not None and condition.guard is not None
+    ]
+    every = tuple(conditional for _, conditional, _ in guarded)
+
+    def those(text: str | None) -> tuple[ReadRule, ...]:
+        return tuple(bare if guard.whole else conditional for guard, conditional, bare in guarded if guard.allows(text))
+
+    cases = {text: those(text) for guard, _, _ in guarded for text in guard.values}
+    others = those(None)
+    get = guarded[0][0].get
+
+    def read(node: Any, into: Node, run: Run) -> None:
+        found = get(node)
+        chosen = every if len(found) > 1 else cases.get(as_text(found[0]), others) if found else others
+        for rule in chosen:
             rule(node, into, run)
 
     return read
@@ -138,8 +181,7 @@ def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Pu
             if recursive and _too_deep(part, node, found[0], run):
                 return
             run.trail.append((path, node, found[0]))
-            for rule in inner.reads:
-                rule(found[0], into, run)
+            inner.read_rules(found[0], into, run)
             if into:
                 for rule in inner.fills:
                     rule(found[0], into, run)
@@ -158,8 +200,7 @@ def _read_inner(part: Part, inner: Any, get: Callable[[Any], list[Any]], put: Pu
         for child in found if many else found[:1]:
             value: Node = dict(sets)
             run.trail.append((path, node, child))
-            for rule in inner.reads:
-                rule(child, value, run)
+            inner.read_rules(child, value, run)
             if len(value) > len(sets):
                 for rule in inner.fills:
                     rule(child, value, run)

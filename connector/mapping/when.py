@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Condition", "parse_condition"]
+__all__ = ["Check", "Condition", "Getter", "Guard", "as_text", "parse_condition"]
 
 Getter = Callable[[Any], list[Any]]
 Check = Callable[[Any], bool]
@@ -22,11 +22,26 @@ _TOKEN = re.compile(r"\s*(?:(?P<mark>!=|=|\(|\)|,)|'(?P<quoted>[^']*)'|(?P<word>
 _WORDS = ("and", "or", "not", "exists", "in")
 
 
+class Guard(NamedTuple):
+    """What a condition wants of one place: its text one of these values (`among`), or none of them. `whole`: it wants nothing else."""
+
+    path: str
+    get: Getter
+    values: frozenset[str]
+    among: bool
+    whole: bool
+
+    def allows(self, text: str | None) -> bool:
+        """Whether it is content with this text (None: nothing stands there)."""
+        return (text in self.values) is self.among
+
+
 class Condition(NamedTuple):
-    """A condition ready to test a node, and what it reads, for `explain`."""
+    """A condition ready to test a node, what it reads, for `explain`, and what it wants first."""
 
     holds: Check
     reads: tuple[Getter, ...]
+    guard: Guard | None
 
 
 class _Parser:
@@ -56,46 +71,51 @@ class _Parser:
                 return text
         return None
 
-    def condition(self) -> Check:
+    def condition(self) -> tuple[Check, Guard | None]:
         parts = [self.all()]
         while self.take("word", "or"):
             parts.append(self.all())
-        return parts[0] if len(parts) == 1 else lambda node: any(part(node) for part in parts)
+        if len(parts) == 1:
+            return parts[0]
+        checks = [check for check, _ in parts]
+        return lambda node: any(check(node) for check in checks), None
 
-    def all(self) -> Check:
+    def all(self) -> tuple[Check, Guard | None]:
         parts = [self.one()]
         while self.take("word", "and"):
             parts.append(self.one())
-        return parts[0] if len(parts) == 1 else lambda node: all(part(node) for part in parts)
+        (first, guard), *rest = parts
+        if not rest:
+            return first, guard
+        others = tuple(check for check, _ in rest)
+        return lambda node: first(node) and all(check(node) for check in others), guard and guard._replace(whole=False)
 
-    def one(self) -> Check:
+    def one(self) -> tuple[Check, Guard | None]:
         if self.take("word", "not"):
-            inner = self.one()
-            return lambda node: not inner(node)
+            inner, guard = self.one()
+            denied = guard._replace(among=not guard.among) if guard is not None and guard.whole else None
+            return lambda node: not inner(node), denied
         if self.take("mark", "("):
-            inner = self.condition()
+            grouped = self.condition()
             if not self.take("mark", ")"):
                 raise self.fail("')'")
-            return inner
+            return grouped
         if self.take("word", "exists"):
-            get = self.getter()
-            return lambda node: bool(get(node))
+            _, get = self.getter()
+            return lambda node: bool(get(node)), None
         return self.comparison()
 
-    def comparison(self) -> Check:
-        get = self.getter()
+    def comparison(self) -> tuple[Check, Guard | None]:
+        path, get = self.getter()
         if self.take("word", "in"):
-            allowed = self.values()
-            return lambda node: any(_text(found) in allowed for found in get(node))
+            return _comparison(Guard(path, get, self.values(), among=True, whole=True))
         if self.take("mark", "="):
-            equal = self.value()
-            return lambda node: any(_text(found) == equal for found in get(node))
+            return _comparison(Guard(path, get, frozenset({self.value()}), among=True, whole=True))
         if self.take("mark", "!="):
-            other = self.value()
-            return lambda node: all(_text(found) != other for found in get(node))
+            return _comparison(Guard(path, get, frozenset({self.value()}), among=False, whole=True))
         raise self.fail("'=', '!=' or 'in'")
 
-    def getter(self) -> Getter:
+    def getter(self) -> tuple[str, Getter]:
         if self.at < len(self.tokens) and self.tokens[self.at][1] in _WORDS:
             raise self.fail("a path")
         word = self.take("word")
@@ -103,7 +123,7 @@ class _Parser:
             raise self.fail("a path")
         get = self.path(word)
         self.reads.append(get)
-        return get
+        return word, get
 
     def value(self) -> str:
         value = self.take("quoted") or self.take("word")
@@ -122,20 +142,29 @@ class _Parser:
         return frozenset(found)
 
 
-def _text(value: Any) -> Any:
-    return (
-        {True: "true", False: "false"}[value]
-        if isinstance(value, bool)
-        else str(value)
-        if isinstance(value, int)
-        else value
-    )
+def _comparison(guard: Guard) -> tuple[Check, Guard]:
+    get, values = guard.get, guard.values
+
+    def among(node: Any) -> bool:
+        found = get(node)
+        return bool(found) and any(as_text(each) in values for each in found)
+
+    return (among if guard.among else lambda node: not among(node)), guard
+
+
+def as_text(value: Any) -> Any:
+    """A value as a condition writes it."""
+    if type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else value
 
 
 def parse_condition(text: str, path: Callable[[str], Getter]) -> Condition:
     """The condition as a predicate; `path` compiles a path of the side that is read. ValueError says what was expected."""
     parser = _Parser(text, path)
-    holds = parser.condition()
+    holds, guard = parser.condition()
     if parser.at < len(parser.tokens):
         raise parser.fail("the end, 'and' or 'or'")
-    return Condition(holds, tuple(parser.reads))
+    return Condition(holds, tuple(parser.reads), guard)

@@ -15,6 +15,15 @@ NULL = '""'
 
 def said(node: Repetition, component: int, subcomponent: int = 1) -> str | None:
     """What a leaf says, None when it is absent or an explicit null."""
+    parts = node.parts()
+    if component > len(parts):
+        return None
+    part = parts[component - 1]
+    if not part:
+        return None
+    separators = node.separators
+    if type(part) is str and subcomponent == 1 and not (separators.subcomponent in part or separators.escape in part):
+        return None if part == NULL else part  # the common case, in one step
     text = node.text(component, subcomponent)
     return None if not text or text == NULL else text
 
@@ -32,8 +41,10 @@ def put(node: Repetition, value: str | None, component: int, subcomponent: int =
 
 def carried(value: str, *sources: str | None) -> str:
     """The value with the places of the texts it was made from (when they are traced)."""
-    places = [place for source in sources if isinstance(source, Traced) for place in source.places]
-    return Traced(value, places) if places else value
+    for source in sources:
+        if isinstance(source, Traced):
+            return Traced(value, [place for each in sources if isinstance(each, Traced) for place in each.places])
+    return value
 
 
 def word(table: str, code: str | None, run: Run, known: Mapping[str, str]) -> str | None:

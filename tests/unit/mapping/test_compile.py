@@ -299,3 +299,29 @@ rules:
     assert value is None
     assert [issue[:2] for issue in issues] == [("E", "TOO_MANY")]
     assert read(mapping, Node("part", Node("inner", Node("part", role="x"))))[0] == Party(role="x")
+
+
+_BY_KIND = (
+    '{hl7: "@name", exchange: "names[1].family", only: read, when: "@kind = A"}',
+    '{hl7: "@name", exchange: "names[1].text", only: read, when: "@kind in (A, B) and exists @more"}',
+    '{hl7: "@name", exchange: "names[1].prefix", only: read, when: "not @kind in (A, B)"}',
+)
+
+
+@pytest.mark.parametrize(
+    ("said_of_it", "expected"),
+    [
+        ({"kind": "A"}, HumanName(family="x")),
+        ({"kind": "A", "more": "1"}, HumanName(family="x", text="x")),
+        ({"kind": "B", "more": "1"}, HumanName(text="x")),
+        ({"kind": "B"}, None),
+        ({"kind": "C"}, HumanName(prefix="x")),
+        ({}, HumanName(prefix="x")),
+    ],
+)
+def test_rules_that_ask_one_place_are_chosen_by_what_stands_there(
+    said_of_it: dict[str, str], expected: HumanName | None
+) -> None:
+    value, issues = read(person(*_BY_KIND), Node("person", name="x", **said_of_it))
+    assert (value.names if value is not None else ()) == (() if expected is None else (expected,))
+    assert issues == []

@@ -52,3 +52,26 @@ MISTAKES = [
 def test_mistake_says_what_was_expected(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         parse_condition(text, lambda path: lambda node: [])
+
+
+GUARDS = [
+    ("a = 1", ("a", {"1"}, True, True)),
+    ("a != 1", ("a", {"1"}, False, True)),
+    ("a in (1, 2)", ("a", {"1", "2"}, True, True)),
+    ("not a in (1, 2)", ("a", {"1", "2"}, False, True)),
+    ("a = 1 and not exists b", ("a", {"1"}, True, False)),
+    ("(a = 1) and b = x", ("a", {"1"}, True, False)),
+    ("not (a = 1 and b = x)", None),
+    ("a = 1 or b = x", None),
+    ("exists a", None),
+    ("exists b and a = 1", None),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), GUARDS)
+def test_what_a_condition_wants_first_of_one_place(
+    text: str, expected: tuple[str, set[str], bool, bool] | None
+) -> None:
+    guard = parse_condition(text, lambda path: lambda node: node.get(path, [])).guard
+    found = None if guard is None else (guard.path, set(guard.values), guard.among, guard.whole)
+    assert found == expected

@@ -167,6 +167,7 @@ class ToyShape:
     side = "toy"
     null = NULL
     absent = "@null"
+    filled = None
 
     def __init__(self) -> None:
         self.datatypes = DATATYPES
