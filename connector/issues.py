@@ -118,7 +118,10 @@ class IssueCode(Enum):
     CDA_TWO_PATIENTS = ("198", "906", "plus d'un recordTarget", "more than one recordTarget")
     CDA_BODY = ("102", "", "corps du document : {expected}", "body of the document: {expected}")
     PDF_CLAIM = ("0", "", "le PDF se déclare {found} ; le CI-SIS demande PDF/A-1", "the PDF claims to be {found}; the CI-SIS asks for PDF/A-1")
+    BODY_TYPE = ("102", "", "ce type de fichier ne peut pas devenir le corps d'un CDA ; acceptés : {expected}", "this type of file cannot become the body of a CDA; accepted: {expected}")
+    PDF_REFUSED = ("207", "", "la destination ne prend que des {expected} ; le PDF se déclare {found}", "the destination takes {expected} only; the PDF claims to be {found}")
     CDA_NULL_FLAVOR = ("0", "", "valeur absente, avec sa raison (nullFlavor)", "value absent, with its reason (nullFlavor)")
+    CDA_ENTRY_UNREAD = ("0", "", "entrée lue en partie : {count} renseignement(s) restent dans le seul document, le premier ici", "entry read in part: {count} item(s) stay in the document alone, the first here")
     CDA_ACTIVE_CONTENT = ("0", "", "contenu actif ou référence externe, jamais suivi : {what}", "active content or external reference, never followed: {what}")
 
     # --- identity

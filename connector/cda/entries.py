@@ -1,0 +1,375 @@
+"""The entries of a section: lxml → light trees of what their mappings ask for → values of the Exchange. What nothing asks for is counted.
+
+An entry is known by its templates (IHE PCC, XD-LAB and the twins of the CI-SIS). The rules of its mapping say which elements and
+attributes are looked at; the rest is not even converted, and the place of the first such leaf stands in one issue an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+
+import msgspec
+
+from connector.cda.elements import Conversion
+from connector.cda.strucdoc import words
+from connector.cda.tree import NAMESPACES, Element
+from connector.issues import Issue, IssueCode, Place, Severity
+from connector.mapping.language import Run
+
+__all__ = ["Entries", "MappingLibrary", "kind_of", "place"]
+
+_V3 = "{" + NAMESPACES[""] + "}"
+_PCC = "1.3.6.1.4.1.19376.1.5.3.1.4."
+_LAB = "1.3.6.1.4.1.19376.1.3.1"
+_FR = "1.2.250.1.213.1.1.3."
+
+#: Template → kind of entry; of an entry that bears several, the first in this order tells.
+TEMPLATES = {
+    _PCC + "5.3": "allergy-concern",
+    _PCC + "6": "allergy",
+    _PCC + "5.2": "problem-concern",
+    _PCC + "5": "problem",
+    _PCC + "12": "immunization",
+    _PCC + "7": "medication",
+    _FR + "42": "medication",
+    _PCC + "19": "procedure",
+    _PCC + "13.1": "vital-signs",
+    _LAB: "laboratory",
+    _FR + "18": "attachment",
+    _PCC + "13": "observation",
+    _LAB + ".6": "observation",
+    _FR + "103": "media",
+}
+_RANK = {template: number for number, template in enumerate(TEMPLATES)}
+#: What an entry of a kind must be.
+_ELEMENTS = {
+    "allergy-concern": "act", "allergy": "observation", "problem-concern": "act", "problem": "observation", "immunization": "substanceAdministration",
+    "medication": "substanceAdministration", "procedure": "procedure", "vital-signs": "organizer", "laboratory": "act", "attachment": "organizer",
+    "observation": "observation", "media": "observationMedia",
+}  # fmt: skip
+#: Kinds that may also be planned (moodCode INT); of the others only what has happened is read.
+_PLANNED = ("medication", "procedure")
+
+#: Attributes and elements that are the form of an entry, not its content.
+_FORM = frozenset(
+    [
+        "typeCode",
+        "classCode",
+        "moodCode",
+        "determinerCode",
+        "contextControlCode",
+        "contextConductionInd",
+        "inversionInd",
+        "independentInd",
+        "unsorted",
+        "operator",
+        "institutionSpecified",
+        "codeSystemName",
+        "xsi:type",
+        "representation",
+        "mediaType",
+        "ID",
+        "xsi:schemaLocation",
+    ]
+)
+_LINKS = frozenset(("templateId", "typeId", "realmCode", "text"))
+_RELATIONS = frozenset(
+    (
+        "entryRelationship",
+        "participant",
+        "component",
+        "performer",
+        "author",
+        "informant",
+        "specimen",
+        "value",
+        "referenceRange",
+    )
+)
+#: What a datatype looks at: attributes, and children with theirs.
+_DATATYPES: Mapping[str, Mapping[str, Any]] = {
+    "cd": {"@": ("code", "codeSystem", "displayName", "codeSystemVersion"), "originalText": {}},
+    "ii": {"@": ("root", "extension", "assigningAuthorityName")},
+    "pq": {"@": ("value", "unit")},
+    "rto": {"numerator": {"@": ("value", "unit")}, "denominator": {"@": ("value", "unit")}},
+    "bound": {"low": {"@": ("value", "unit", "inclusive")}, "high": {"@": ("value", "unit", "inclusive")}},
+    "interval": {"low": {"@": ("value",)}, "high": {"@": ("value",)}},
+    "material": {
+        "name": {"#": True},
+        "code": {
+            "@": ("code", "codeSystem", "displayName", "codeSystemVersion"), "originalText": {},
+            "translation": {"@": ("code", "codeSystem", "displayName", "codeSystemVersion")},
+        },
+    },
+}  # fmt: skip
+
+
+class MappingLibrary(Protocol):
+    """What is used of the library of mappings."""
+
+    def mapping(self, name: str) -> Any: ...
+
+
+class Plan:
+    """What the rules of a mapping look at, below one element. `whole`: everything; `null`: the flavour of what is absent."""
+
+    __slots__ = ("attributes", "children", "null", "text", "whole")
+
+    def __init__(self) -> None:
+        self.attributes: set[str] = set()
+        self.children: dict[str, Plan] = {}
+        self.text = False
+        self.whole = False
+        self.null: str | None = None
+
+    def below(self, name: str) -> Plan:
+        """The plan of a child."""
+        return self.children.setdefault(name, Plan())
+
+    def look(self, path: str) -> None:
+        """Take in `a/b/@c` or `a/b`."""
+        node = self
+        for step in path.split("/"):
+            if step[:1] == "@":
+                # a code that is tested fixes its system and its label
+                node.attributes.update(("code", "codeSystem", "displayName") if step == "@code" else (step[1:],))
+                return
+            node = node.below(step)
+        node.text = True
+
+    def take(self, datatype: str) -> None:
+        """Take in what a datatype looks at."""
+        known = _DATATYPES.get(datatype)
+        if known is None:
+            self.whole = True
+        else:
+            self._take(known)
+
+    def _take(self, known: Mapping[str, Any]) -> None:
+        self.attributes.update(known.get("@", ()))
+        self.text = self.text or known.get("#", False)
+        for name, inner in known.items():
+            if name not in "@#":
+                self.below(name)._take(inner)
+
+    def grow(self, mapping: Any) -> None:
+        """Take in the rules of a mapping that read, and the constants that it writes."""
+        for part in mapping.parts:
+            if part.path is None or not (part.reads or part.exchange is None):
+                continue
+            node = self
+            for step in part.path.parsed.steps:
+                node = node.below(step.name)
+                for predicate in step.predicates:
+                    node.look(predicate.path)
+            leaf = part.path.parsed.leaf
+            node.null = node.null or part.rule.absent
+            if part.inner is not None:
+                node.grow(part.inner)
+            elif leaf is None:
+                node.take(part.rule.datatype or "")
+            elif leaf.name == "#text":
+                node.text = True
+            else:
+                node.attributes.add(leaf.name[1:])
+
+
+@lru_cache(maxsize=128)
+def _plan(mapping: Any) -> Plan:
+    plan = Plan()
+    plan.grow(mapping)
+    return plan
+
+
+@lru_cache(maxsize=128)
+def _relations(mapping: Any) -> tuple[tuple[Callable[[Any], list[Any]], bool], ...]:
+    """For each rule that reads a relation of the entry: how it selects, and whether it reads each."""
+    found: list[tuple[Callable[[Any], list[Any]], bool]] = []
+    for part in mapping.parts:
+        steps = part.path.steps if part.path is not None else ()
+        if not part.reads or part.path is None:
+            continue
+        if not steps and part.inner is not None:
+            found += _relations(part.inner)
+        elif steps and steps[0].step.name in _RELATIONS:
+            found.append((steps[0].select, part.path.many))
+    return tuple(found)
+
+
+class Entries:
+    """Reads the entries of one document. `ids` are its narrative elements by ID."""
+
+    def __init__(self, conversion: Conversion, run: Run, library: MappingLibrary, ids: dict[str, Any]) -> None:
+        self.conversion = conversion
+        self.run = run
+        self.library = library
+        self.ids = ids
+        self.leftover = 0
+        self.first: tuple[Any, str] | None = None
+        self.unit: str | None = None
+
+    # ---- light trees
+
+    def _convert(self, source: Any, plan: Plan, skip: Container[Any] = ()) -> Element:
+        tag = source.tag
+        name = self.conversion.names.get(tag) or self.conversion.name(tag)
+        if plan.whole:
+            return self.conversion.element(source)
+        attributes: dict[str, str] = dict(source.items())
+        if attributes:
+            attributes = self._attributes(source, name, attributes, plan)
+        element = Element(name, attributes)
+        text = source.text
+        if name in ("originalText", "text"):
+            element.text = self._resolved(source)
+            return element
+        children = source.getchildren()
+        if name == "effectiveTime" and "xsi:type" not in attributes:
+            attributes["xsi:type"] = "IVL_TS" if children else "TS"
+        plans, names = plan.children, self.conversion.names
+        for child in children:
+            called = names.get(child.tag) or self.conversion.name(child.tag)
+            below = plans.get(called)
+            if child in skip:
+                continue
+            if below is not None:
+                element.children.append(self._convert(child, below))
+            elif called not in _LINKS and not (called == "statusCode" and child.get("code") == "completed"):
+                self.left(child)
+        if text and not children and (text := text.strip()):
+            if plan.text:
+                element.text = text
+            else:
+                self.left(source)
+        return element
+
+    def _attributes(self, source: Any, name: str, attributes: dict[str, str], plan: Plan) -> dict[str, str]:
+        if any(key[0] == "{" for key in attributes):
+            attributes = {
+                self.conversion.name(key) if key[0] == "{" else key: value for key, value in attributes.items()
+            }
+            kind = attributes.get("xsi:type")
+            if kind is not None and ":" in kind:
+                attributes["xsi:type"] = kind.rpartition(":")[2]
+        known = plan.attributes
+        for key, value in attributes.items():
+            if key not in known and key not in _FORM and value and not self._said(key, value, plan):
+                self.left(source, key)
+        if name == "value" and attributes.get("xsi:type") != "IVL_PQ":
+            self.unit = attributes.get("unit")
+        return attributes
+
+    def _said(self, key: str, value: str, plan: Plan) -> bool:
+        """Whether an attribute says nothing more: not negated, absent as we say it, bounds in the unit of the value."""
+        if key == "nullFlavor":
+            return value == plan.null
+        return (key == "negationInd" and value == "false") or (key == "unit" and value == self.unit)
+
+    def _resolved(self, source: Any) -> str | None:
+        """The words of a text, or those of the narrative that it refers to; a reference to the whole narrative says nothing of its own."""
+        said = (source.text or "").strip()
+        if said:
+            return " ".join(said.split())
+        reference = source.find(_V3 + "reference")
+        target = self.ids.get((reference.get("value") or "").removeprefix("#")) if reference is not None else None
+        if target is None or target.tag == _V3 + "text":
+            return None
+        return words(target)
+
+    def left(self, source: Any, attribute: str = "") -> None:
+        """Count a place that nothing reads."""
+        self.leftover += 1
+        if self.first is None:
+            self.first = (source, attribute)
+
+    def _unselected(self, mapping: Any, element: Element, source: Any, skip: Container[Any]) -> None:
+        """Relations that no rule selects, and those beside the one that a rule reads."""
+        relations = [child for child in element.children if child.name in _RELATIONS]
+        if not relations:
+            return
+        read: set[int] = set()
+        for select, many in _relations(mapping):
+            found = select(element)
+            read.update(id(each) for each in (found if many else found[:1]))
+        for child in relations:
+            if id(child) not in read:
+                number = [each for each in element.children if each.name == child.name].index(child)
+                self.left([each for each in source.findall(_V3 + child.name) if each not in skip][number])
+
+    # ---- values
+
+    def read(self, source: Any, mapping: str, skip: Container[Any] = ()) -> Any:
+        """The value that an entry says by a mapping; None when nothing. `skip`: children that are read apart."""
+        run, before = self.run, len(self.run.issues)
+        compiled = self.library.mapping(mapping)
+        plan = _plan(compiled)
+        element = self._convert(source, plan, skip)
+        self._unselected(compiled, element, source, skip)
+        value = compiled.read(element, run)
+        if len(run.issues) > before:
+            self.placed(before, source)
+        return value
+
+    def placed(self, first: int, source: Any) -> None:
+        """Issues of an entry get their place in the document; none of them refuses it."""
+        where = place(source)
+        issues = self.run.issues
+        for index in range(first, len(issues)):
+            issue = issues[index]
+            path = where + issue.place.path.removeprefix("/ClinicalDocument").removeprefix(f"/{local(source)}")
+            severity = min(issue.severity, Severity.WARNING)
+            issues[index] = msgspec.structs.replace(issue, severity=severity, place=Place(path, issue.place.rule))
+
+    def told(self) -> None:
+        """Say, once an entry, how many of its filled places nothing has read, and where the first stands."""
+        if self.first is not None:
+            source, attribute = self.first
+            where = place(source) + (f"/@{attribute}" if attribute else "")
+            self.run.issues.append(
+                Issue.of(Severity.INFORMATION, IssueCode.CDA_ENTRY_UNREAD, where, count=self.leftover)
+            )
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin the next entry."""
+        self.leftover, self.first = 0, None
+
+
+def kind_of(entry: Any) -> tuple[str, Any]:
+    """The kind of an entry and the element that it holds; the kind is empty when it is none of ours."""
+    inner = next((child for child in entry if child.tag != _V3 + "templateId"), None)
+    if inner is None:
+        return "", None
+    roots = {each.get("root") for holder in (inner, entry) for each in holder.iterchildren(_V3 + "templateId")}
+    for template in sorted(roots & _RANK.keys(), key=_RANK.__getitem__):
+        kind = TEMPLATES[template]
+        if inner.tag == _V3 + _ELEMENTS[kind]:
+            return (kind if _happened(inner, kind) else ""), inner
+    return ("media" if inner.tag == _V3 + "observationMedia" else ""), inner
+
+
+def _happened(inner: Any, kind: str) -> bool:
+    """Whether it is a fact (a plan only of kinds that know plans); a negated observation is none."""
+    mood = inner.get("moodCode")
+    if kind == "observation" and inner.get("negationInd") == "true":
+        return False
+    return mood in (None, "EVN") or (mood == "INT" and kind in _PLANNED)
+
+
+def local(source: Any) -> str:
+    """The local name of an lxml element."""
+    return str(source.tag).rpartition("}")[2]
+
+
+def place(source: Any) -> str:
+    """The XPath of an lxml element in the notation of issues: the first child of a name bears no number."""
+    return "".join(reversed(list(_steps(source))))
+
+
+def _steps(source: Any) -> Iterator[str]:
+    while source is not None:
+        number = 1 + sum(1 for _ in source.itersiblings(source.tag, preceding=True))
+        yield f"/{local(source)}" + (f"[{number}]" if number > 1 else "")
+        source = source.getparent() if local(source) != "ClinicalDocument" else None

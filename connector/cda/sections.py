@@ -1,0 +1,175 @@
+"""The structured body of a CDA ↔ sections of the Exchange: tree, narrative and the coded entries that our users exchange most.
+
+Read on demand, never in the path of a message. A defect is told and refuses nothing: the document itself stays as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from connector.cda.body import content
+from connector.cda.codec import ClinicalDocument
+from connector.cda.elements import Conversion
+from connector.cda.entries import Entries, MappingLibrary, kind_of, place
+from connector.cda.strucdoc import read_narrative
+from connector.cda.tree import NAMESPACES, Element
+from connector.exchange.attachment import Content
+from connector.exchange.clinical import Section
+from connector.exchange.results import Report
+from connector.issues import Issue, IssueCode, Severity
+from connector.mapping.language import Run
+
+__all__ = ["read_sections"]
+
+_V3 = "{" + NAMESPACES[""] + "}"
+#: Kind of entry → field of a section.
+FIELDS = {
+    "problem-concern": "problems", "problem": "problems", "allergy-concern": "allergies", "allergy": "allergies",
+    "medication": "medications", "immunization": "immunizations", "procedure": "procedures", "observation": "observations",
+    "vital-signs": "vital_signs", "laboratory": "results", "media": "media", "attachment": "media",
+}  # fmt: skip
+_MAPPINGS = {
+    "problem": "cda/entries/problem", "allergy": "cda/entries/allergy", "medication": "cda/entries/medication",
+    "immunization": "cda/entries/immunization", "procedure": "cda/entries/procedure", "observation": "cda/entries/observation",
+    "vital-signs": "cda/entries/vital-signs",
+}  # fmt: skip
+_HEAD = frozenset(("templateId", "id", "code", "title", "languageCode", "author"))
+_ELSEWHERE = frozenset(("text", "entry", "component"))
+
+
+def read_sections(clinical: ClinicalDocument, run: Run, library: MappingLibrary) -> tuple[Section, ...]:
+    """The sections of a structured body, () when there is none. Issues go into the run: warnings and information, never an error."""
+    if clinical.structured is None:
+        return ()
+    reader = _Reader(clinical, run, library)
+    found = list(_sections(clinical.structured))
+    for section in clinical.structured.iter(_V3 + "section"):
+        text = section.find(_V3 + "text")
+        if text is not None:
+            reader.narratives[section] = read_narrative(text, reader.entries.ids)
+    return tuple(reader.section(section) for section in found)
+
+
+def _sections(parent: Any) -> Iterator[Any]:
+    for component in parent.iterchildren(_V3 + "component"):
+        yield from component.iterchildren(_V3 + "section")
+
+
+class _Reader:
+    """One document under way. Narratives are read first: any entry may refer to any of them."""
+
+    def __init__(self, clinical: ClinicalDocument, run: Run, library: MappingLibrary) -> None:
+        self.clinical = clinical
+        self.run = run
+        self.head = library.mapping("cda/section")
+        self.conversion = Conversion(clinical.token, clinical.cuts)
+        self.entries = Entries(self.conversion, run, library, {})
+        self.narratives: dict[Any, str] = {}
+
+    def section(self, source: Any) -> Section:
+        """A section with those inside."""
+        head = Element("section")
+        lists: dict[str, list[Any]] = {}
+        unread: list[str] = []
+        for child in source:
+            name = child.tag.removeprefix(_V3)
+            if name in _HEAD:
+                head.children.append(self.conversion.element(child))
+            elif name == "entry":
+                self.entry(child, lists, unread)
+            elif name not in _ELSEWHERE:
+                unread.append(place(child))
+        before = len(self.run.issues)
+        made = self.head.read(head, self.run) or Section()
+        if len(self.run.issues) > before:
+            self.entries.placed(before, source)
+        return replace(
+            made, text=self.narratives.get(source), unread=tuple(unread), sections=tuple(map(self.section, _sections(source))),
+            **{name: tuple(values) for name, values in lists.items()},
+        )  # fmt: skip
+
+    def entry(self, source: Any, lists: dict[str, list[Any]], unread: list[str]) -> None:
+        """Put what an entry says into the list of its kind, or its place among the unread."""
+        kind, inner = kind_of(source)
+        values = list(self.values(kind, inner)) if kind else []
+        if values:
+            lists.setdefault(FIELDS[kind], []).extend(values)
+            self.entries.told()
+        else:
+            self.entries.forget()
+            unread.append(place(source))
+
+    def values(self, kind: str, inner: Any) -> Iterator[Any]:
+        """What an entry of a kind says: one value, or one for each observation of a concern, each battery, each file."""
+        if kind.endswith("-concern"):
+            yield from self.concern(inner, kind.removesuffix("-concern"))
+        elif kind == "laboratory":
+            yield from self.laboratory(inner)
+        elif kind in ("media", "attachment"):
+            yield from self.media(inner)
+        else:
+            value = self.entries.read(inner, _MAPPINGS[kind])
+            if value is not None:
+                yield value
+
+    def concern(self, act: Any, kind: str) -> Iterator[Any]:
+        """Each observation of a concern, with what the concern says."""
+        relations = act.findall(_V3 + "entryRelationship")
+        for relation in relations:
+            observation = relation.find(_V3 + "observation")
+            if observation is None:
+                self.entries.left(relation)
+                continue
+            others = [each for each in relations if each is not relation]
+            if _times(act) == _times(observation):
+                others += act.findall(_V3 + "effectiveTime")  # the observation's time says as much
+            value = self.entries.read(act, f"cda/entries/{kind}-concern", others)
+            if value is not None:
+                yield replace(value, concern=None) if value.concern in value.identifiers else value
+
+    def laboratory(self, act: Any) -> Iterator[Report]:
+        """A report for each battery, after one for the results that stand alone; what the act says is said of each."""
+        relations = act.findall(_V3 + "entryRelationship")
+        alone = [each for each in relations if each.find(_V3 + "observation") is not None]
+        batteries = [each for each in relations if each.find(_V3 + "organizer") is not None]
+        own = [each for each in act if alone and each.tag.removeprefix(_V3) in ("id", "statusCode", "effectiveTime")]
+        shared = self.entries.read(act, "cda/entries/laboratory", [*alone, *batteries, *own]) or Report()
+        if alone:
+            others = [each for each in act if each not in alone and each not in own and each.tag != _V3 + "code"]
+            report = self.entries.read(act, "cda/entries/act-results", others) or Report()
+            yield replace(report, interpreter=shared.interpreter, specimen=shared.specimen, notes=shared.notes)
+        for battery in act.iter(_V3 + "organizer"):
+            nested = [each for each in battery.findall(_V3 + "component") if each.find(_V3 + "organizer") is not None]
+            report = self.entries.read(battery, "cda/entries/battery-results", nested)
+            if report is not None and (report.observations or report.notes):
+                yield replace(
+                    report, category=shared.category, interpreter=shared.interpreter, specimen=report.specimen or shared.specimen,
+                    notes=(*shared.notes, *report.notes),
+                )  # fmt: skip
+
+    def media(self, inner: Any) -> Iterator[Content]:
+        """The files of an observationMedia, or of a document attached."""
+        for each in inner.iter(_V3 + "observationMedia"):
+            value = each.find(_V3 + "value")
+            if value is None or not (value.text or "").strip():
+                self.entries.left(each)
+                continue
+            try:
+                data = self.clinical.binary(value.text.strip()).decode()
+            except ValueError as error:
+                offset = str(error).rpartition(" ")[2]
+                self.run.issues.append(
+                    Issue.of(Severity.WARNING, IssueCode.DOCUMENT_ENCODING, place(value), offset=offset)
+                )
+                continue
+            yield content(data, value.get("mediaType"))
+        for each in inner.iterchildren(_V3 + "component") if inner.tag == _V3 + "organizer" else ():
+            if each.find(_V3 + "observationMedia") is None:
+                self.entries.left(each)
+
+
+def _times(source: Any) -> list[tuple[str | None, ...]]:
+    return [tuple(each.get("value") for each in time.iter()) for time in source.iterchildren(_V3 + "effectiveTime")]
