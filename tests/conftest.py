@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from connector.app.national import NationalJudge
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -35,3 +39,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", default=False, help="rewrite the expected files of golden cases"
     )
+
+
+@pytest.fixture(scope="session")
+def national_judge(tmp_path_factory: pytest.TempPathFactory) -> NationalJudge:
+    """The judge of the checkout of ansforge/TestContenuCDA-3-0 that `ANS_CDA_JUDGE` names; its schematrons are compiled once for the session."""
+    folder = os.environ.get("ANS_CDA_JUDGE")
+    if not folder:
+        pytest.skip(
+            "ANS_CDA_JUDGE does not name a checkout of ansforge/TestContenuCDA-3-0: the national judge did not run"
+        )
+    pytest.importorskip("saxonche", reason="saxonche is not installed: the national judge did not run")
+    from connector.app.national import NationalJudge
+
+    return NationalJudge(Path(folder), tmp_path_factory.mktemp("national"))

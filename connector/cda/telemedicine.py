@@ -51,6 +51,7 @@ _VERSION = "2022.01"
 #: What its header says of the téléexpertise (mappings/cda/documents/TLM_DA.yaml).
 MAPPING = "cda/documents/TLM_DA"
 _QUESTION = "question"
+_PRIORITY = "priority-"
 _BY = "connector/cda/telemedicine.py"
 _V3 = "{" + NAMESPACES[""] + "}"
 
@@ -179,12 +180,18 @@ def _history(parent: Element, exchange: Exchange, asked: Teleexpertise, context:
         _uuid(context, "section-68", identity),
     )
     section = _section(whole, _HISTORY, "34117-2", "Anamnèse", _uuid(context, "section-69", identity))
-    section.children.append(write_rows(_rows(exchange, asked), asked.form.title if asked.form is not None else None))
+    section.children.append(
+        write_rows(_rows(exchange, asked, context), asked.form.title if asked.form is not None else None)
+    )
 
 
-def _rows(exchange: Exchange, asked: Teleexpertise) -> Iterator[Row]:
+def _rows(exchange: Exchange, asked: Teleexpertise, context: Context) -> Iterator[Row]:
     if asked.question is not None:
         yield Row(_QUESTION, "Question posée à l'expert", (asked.question,))
+    if asked.priority is not None:
+        known = context.table("request-priority").from_exchange("exchange", asked.priority) if context.table else None
+        shown = known.display if known is not None else None
+        yield Row(_PRIORITY + asked.priority, "Degré d'urgence", (shown or asked.priority,))
     for answer in asked.form.answers if asked.form is not None else ():
         yield Row(f"f-{answer.link}", answer.text, answer.values)
     if asked.form is None and exchange.messages and exchange.messages[0].text:
@@ -293,11 +300,14 @@ def read_request(read: CdaReading, run: Run, library: MappingLibrary) -> Exchang
         question = None if rows else plain(text) or None
     answers = tuple(Answer(link=row.link[2:], text=row.text, values=row.values) for row in rows if row.link[:2] == "f-")
     question = next((row.values[0] for row in rows if row.link == _QUESTION and row.values), question)
+    urgency = next((row.link.removeprefix(_PRIORITY) for row in rows if row.link.startswith(_PRIORITY)), None)
     form = Form(title=caption, answers=answers) if answers or caption else None
     sender = replace(read.document.authors[0], time=None) if read.document.authors else None
     return Exchange(
         subject=header.subject, sender=sender, documents=tuple(_read_attachments(clinical, run)),
-        teleexpertise=replace(asked, question=question, form=form, document=read.document.id),
+        teleexpertise=replace(
+            asked, question=question, priority=asked.priority or urgency, form=form, document=read.document.id
+        ),
     )  # fmt: skip
 
 

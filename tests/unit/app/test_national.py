@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,9 @@ from connector.issues import Severity
 DOCUMENT = demo_document(Moment("2026-03-04T05:06:07+01:00"), "2.25.42")
 
 
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> NationalJudge:
-    folder = os.environ.get("ANS_CDA_JUDGE")
-    if not folder:
-        pytest.skip("ANS_CDA_JUDGE does not name a checkout of ansforge/TestContenuCDA-3-0")
-    pytest.importorskip("saxonche", reason="saxonche is not installed")
-    return NationalJudge(Path(folder), tmp_path_factory.mktemp("judge"))
-
-
 @pytest.mark.slow
-def test_what_we_write_has_neither_error_nor_warning(judge: NationalJudge) -> None:
-    assert judge.judge(DOCUMENT) == []
+def test_what_we_write_has_neither_error_nor_warning(national_judge: NationalJudge) -> None:
+    assert national_judge.judge(DOCUMENT) == []
 
 
 @pytest.mark.slow
@@ -38,18 +28,18 @@ def test_what_we_write_has_neither_error_nor_warning(judge: NationalJudge) -> No
         (b'qualifier="BR"', b'qualifier="SP"', "ans:strucmin", "/ClinicalDocument/recordTarget"),
     ],
 )
-def test_what_is_wrong_is_placed(judge: NationalJudge, old: bytes, new: bytes, rule: str, place: str) -> None:
+def test_what_is_wrong_is_placed(national_judge: NationalJudge, old: bytes, new: bytes, rule: str, place: str) -> None:
     assert old in DOCUMENT
-    found = judge.judge(DOCUMENT.replace(old, new, 1), ("xsd", "strucmin"))
+    found = national_judge.judge(DOCUMENT.replace(old, new, 1), ("xsd", "strucmin"))
     errors = [each for each in found if each.severity is Severity.ERROR]
     assert any(each.place.rule == rule and each.place.path.startswith(place) for each in errors), found
 
 
 @pytest.mark.slow
-def test_a_judge_that_does_not_exist_is_no_pass(judge: NationalJudge) -> None:
+def test_a_judge_that_does_not_exist_is_no_pass(national_judge: NationalJudge) -> None:
     with pytest.raises(KeyError):
-        judge.judge(DOCUMENT, ("volet:NOTHING",))
-    assert "TLM-CR_2022.01" in judge.volets()
+        national_judge.judge(DOCUMENT, ("volet:NOTHING",))
+    assert "TLM-CR_2022.01" in national_judge.volets()
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:

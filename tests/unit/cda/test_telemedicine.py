@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -193,56 +192,7 @@ def test_the_official_requests_become_a_question(shared: Path) -> None:
         assert reading.exchange.teleexpertise.act is not None
 
 
-# --- before the national judge
-
-PROFILES = (
-    "structurationMinimale/ASIP-STRUCT-MIN-StrucMin",
-    "IHE",
-    "CI-SIS_ModelesDeContenusCDA",
-    "CI-SIS_Modeles_ANS",
-)
-SVRL = "{http://purl.oclc.org/dsdl/svrl}"
-
-
-@pytest.fixture(scope="module")
-def judge() -> Path:
-    folder = os.environ.get("ANS_CDA_JUDGE")
-    if not folder:
-        pytest.skip("ANS_CDA_JUDGE does not name a checkout of ansforge/TestContenuCDA-3-0")
-    return Path(folder)
-
-
-@pytest.mark.slow
-def test_request_and_report_have_no_error_before_the_national_judge(judge: Path, tmp_path: Path) -> None:
-    saxon = pytest.importorskip("saxonche", reason="saxonche is not installed")
-    exchange = example()
-    report = report_document(exchange, context())
-    assert report is not None
-    texts = {
-        "DA": written(exchange),
-        "CR": translator()
-        .write(replace(exchange, teleexpertise=None, documents=(with_act(report, exchange),)), "cda", context())
-        .value,
-    }
-    schema = etree.XMLSchema(etree.parse(judge / "infrastructure" / "cda" / "CDA_extended.xsd"))
-    with saxon.PySaxonProcessor(license=False) as processor:
-        for name, raw in texts.items():
-            file = tmp_path / f"{name}.xml"
-            file.write_bytes(raw or b"")
-            schema.assertValid(etree.parse(file))
-            sheets = [*(f"profils/{each}.*.xsl" for each in PROFILES), f"CI-SIS_TLM-{name}_2022.01.*.xsl"]
-            for pattern in sheets:
-                compiled = sorted((judge / "schematrons").glob(pattern))
-                if not compiled:
-                    pytest.skip(f"{pattern} is not compiled beside its source")
-                sheet = processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(compiled[-1]))
-                svrl = etree.fromstring(sheet.transform_to_string(source_file=str(file)).encode())
-                failed = [
-                    e
-                    for e in svrl.iter(SVRL + "failed-assert")
-                    if not (e.get("role") or "").startswith(("warn", "info"))
-                ]
-                assert [" ".join("".join(each.itertext()).split()) for each in failed] == [], (name, pattern)
+# --- as the national judge gets it (test_judge.py)
 
 
 def with_act(document: Document, exchange: Exchange) -> Document:

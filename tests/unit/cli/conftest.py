@@ -33,7 +33,7 @@ Command = Callable[..., Result]
 def command(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """Run `connector …` in an empty folder, in English."""
     monkeypatch.chdir(tmp_path)
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "CONNECTOR_LANG", "CONNECTOR_SETTINGS"):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "CONNECTOR_LANG", "CONNECTOR_SETTINGS", "ANS_CDA_JUDGE"):
         monkeypatch.delenv(name, raising=False)
 
     def run_it(*arguments: object) -> Result:
