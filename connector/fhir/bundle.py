@@ -20,12 +20,11 @@ from connector.fhir.clinical import COMPLETED
 from connector.fhir.codec import Resource
 from connector.fhir.composition import closed, closed_bundle, prepared, related, write_composition
 from connector.fhir.documents import classified, missing, ordered, report, settle_choices, stay, visibility
-from connector.fhir.filing import ABSENT, Filing, link_to_message
+from connector.fhir.filing import ABSENT, Filing, link_to_message, stored
 from connector.fhir.fr_core import claim_patient
 from connector.fhir.gathering import take_apart
 from connector.fhir.pdsm import PDSM_OPTIONS, claim_document, claim_submission, filled, orphans
-from connector.fhir.primitives import sha1_of
-from connector.fhir.results import apart, completed, plain, report_id
+from connector.fhir.results import apart, completed, file_results, plain, report_id
 from connector.fhir.threads import add_mailbox, is_patient, write_threads
 from connector.fhir.tree import LINK, SUBMISSION, TARGET, VISIBILITY
 from connector.issues import IssueCode, Severity
@@ -116,6 +115,7 @@ class _Assembly:
         complete = _COMPLETED.get(flat["resourceType"])
         if complete is not None:
             flat = complete(flat)
+        file_results(flat, self._put, self.done, self.context)
         self._systems(flat, place)
         identity = apart(flat, self._content_id(flat), self.done, self.context)
         if self.explaining:
@@ -337,17 +337,10 @@ class _Assembly:
         contents = flat.get("content") or [{}]
         flat["content"] = contents
         attachment = contents[0].get("attachment") or {}
-        data = attachment.pop("data", None)
         attachment.pop("url", None)
         binary = derived(self.context, "binary", identity)
-        if data is not None:
-            if "size" not in attachment:
-                attachment["size"] = len(data)
-            if "hash" not in attachment:
-                attachment["hash"] = sha1_of(data)
-            media = attachment.get("contentType", "application/octet-stream")
-            resource = {"resourceType": "Binary", "contentType": media, "data": data}
-            attachment["url"] = self._put(resource, binary)
+        if "data" in attachment:
+            stored(attachment, binary, self._put)
         elif content is not None and (content.sha256 or content.sha1):
             attachment["url"] = f"Binary/{binary}"
         contents[0] = {**contents[0], "attachment": attachment or dict(ABSENT)}
@@ -359,6 +352,7 @@ class _Assembly:
         for number, node in enumerate(self.tree.get("DiagnosticReport", ()), 1):
             place = f"DiagnosticReport[{number}]"
             flat = completed(self._flat(node, place))
+            file_results(flat, self._put, self.done, self.context)
             self._derived(f"{place}.id", [f"reports[{number}].filler.value"])
             self._put(flat, report_id(self.exchange.reports[number - 1], self.context, control, str(number)))
 

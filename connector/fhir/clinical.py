@@ -13,6 +13,7 @@ from connector.fhir.codec import Resource
 from connector.fhir.elements import codes_of, elements
 from connector.fhir.filing import ABSENT
 from connector.fhir.results import completed
+from connector.fhir.results import opened as open_result
 
 __all__ = ["COMPLETED", "opened"]
 
@@ -263,6 +264,7 @@ def _open_procedure(made: Resource) -> None:
 
 
 def _open_observation(made: Resource) -> None:
+    open_result(made)
     if "hasMember" in made:
         made["panel"] = ["vital-signs"]
         if made.get("category") == [_VITAL_SIGNS]:
@@ -271,6 +273,7 @@ def _open_observation(made: Resource) -> None:
 
 _OPENED: Mapping[str, Callable[[Any], None]] = {
     "AllergyIntolerance": _open_allergy,
+    "DiagnosticReport": open_result,
     "Immunization": _open_immunization,
     "MedicationStatement": _open_medication,
     "Observation": _open_observation,

@@ -26,9 +26,11 @@ from connector.fhir.measures import (
     read_decimal,
     read_instant,
     read_quantity,
+    read_unit,
     write_decimal,
     write_instant,
     write_quantity,
+    write_unit,
 )
 from connector.fhir.primitives import (
     read_base64,
@@ -147,6 +149,33 @@ def write_concept(concept: Concept, node: Node, run: Run) -> None:
     node["coding"] = [coding]
     if concept.text is not None:
         node["text"] = concept.text
+
+
+def read_producer(node: Node, run: Run) -> Concept | None:
+    """An Organization as whoever made a result: its first number with a value is the code, its name the label (v2-to-FHIR, OBX-15)."""
+    number = next((each for each in node.get("identifier", ()) if each.get("value")), None)
+    if number is None:
+        return Concept(code=node["name"]) if node.get("name") else None
+    system = number.get("system")
+    return Concept(
+        code=number["value"],
+        system=_canonical(system, run) if system else None,
+        display=node.get("name"),
+        text=next(iter(node.get("alias", ())), None),
+    )
+
+
+def write_producer(producer: Concept, node: Node, run: Run) -> None:
+    """An Organization of one number and a name."""
+    number: Node = {}
+    if producer.system is not None and (uri := system_uri(producer.system, run)) is not None:
+        number["system"] = uri
+    number["value"] = producer.code
+    node["identifier"] = [number]
+    if producer.display is not None:
+        node["name"] = producer.display
+    if producer.text is not None:
+        node["alias"] = [producer.text]
 
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -312,6 +341,8 @@ DATATYPES: dict[str, Datatype] = {
         Datatype("mailbox", read_mailbox, write_mailbox, node=True, value=str),
         Datatype("period", read_period, write_period, node=True, value=Period),
         Datatype("quantity", read_quantity, write_quantity, node=True, value=Quantity),
+        Datatype("unit", read_unit, write_unit, node=True, value=Concept),
+        Datatype("producer", read_producer, write_producer, node=True, value=Concept),
         Datatype("decimal", read_decimal, write_decimal, node=False, value=str),
         Datatype("instant", read_instant, write_instant, node=False, value=str),
         Datatype("datetime", read_datetime, write_datetime, node=False, value=str),

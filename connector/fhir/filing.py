@@ -12,9 +12,10 @@ from connector.exchange.moments import Moment, to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.datatypes import system_uri, write_identifier
 from connector.fhir.elements import elements
+from connector.fhir.primitives import sha1_of
 from connector.mapping.language import Run
 
-__all__ = ["ABSENT", "Filing", "concept", "link_to_message"]
+__all__ = ["ABSENT", "Filing", "Put", "concept", "link_to_message", "stored"]
 
 #: A value that R4 requires and nobody said.
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
@@ -74,6 +75,17 @@ class Filing:
             if instant is not None:
                 return {"recorded": instant}
         return {"_recorded": ABSENT}
+
+
+def stored(attachment: Resource, identity: str, put: Put) -> None:
+    """Put the data of an attachment into a Binary of this id; the attachment points at it."""
+    data = attachment.pop("data")
+    if "size" not in attachment:
+        attachment["size"] = len(data)
+    if "hash" not in attachment:
+        attachment["hash"] = sha1_of(data)
+    media = attachment.get("contentType", "application/octet-stream")
+    attachment["url"] = put({"resourceType": "Binary", "contentType": media, "data": data}, identity)
 
 
 def concept(text: Resource) -> Resource:

@@ -11,6 +11,7 @@ from connector.fhir.clinical import opened
 from connector.fhir.codec import Resource
 from connector.fhir.composition import hold
 from connector.fhir.nesting import nest
+from connector.fhir.results import attachments
 from connector.fhir.tree import LINK, TARGET
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
@@ -59,9 +60,11 @@ class _Linking:
             first = next((each for each in self.resources if each["resourceType"] == kind), None)
             if first is not None:
                 self.roots[id(first)] = kind
-        ordered = {id(self._find(url)) for url in _orders(self.resources)}
+        #: Requests that are told with what answers to them.
+        self.ordered = {id(self._find(url)) for url in _orders(self.resources)}
+        self.ordered -= {id(self._find(url)) for url in _asked(self.resources)}
         for each in self.resources:
-            if each["resourceType"] in _ROOTED and id(each) not in ordered:
+            if each["resourceType"] in _ROOTED and id(each) not in self.ordered:
                 self.roots[id(each)] = each["resourceType"]
 
     def _index(self, url: str, resource: Resource) -> None:
@@ -82,7 +85,7 @@ class _Linking:
             if id(resource) in self.roots or resource["resourceType"] == "List":
                 self._root(tree, resource)
         for resource in self.resources:
-            if id(resource) not in self.linked and id(resource) not in self.used:
+            if id(resource) not in self.linked and id(resource) not in self.used and id(resource) not in self.ordered:
                 self._root(tree, resource)
         if self.size > MOST_VALUES:
             self.run.report(Severity.ERROR, IssueCode.TOO_MANY, "Bundle", limit=MOST_VALUES, what="value")
@@ -195,16 +198,30 @@ def _attachments(made: Resource) -> Iterator[Resource]:
         yield from (each["attachment"] for each in made.get("content", ()) if "attachment" in each)
     elif made["resourceType"] == "Communication":
         yield from (each["contentAttachment"] for each in made.get("payload", ()) if "contentAttachment" in each)
+    elif made["resourceType"] == "Observation":
+        yield from attachments(made)
+    elif made["resourceType"] == "DiagnosticReport":
+        yield from made.get("presentedForm", ())
 
 
 def _orders(resources: list[Resource]) -> Iterator[str]:
-    """What documents answer to (event-basedOn of a Composition): told with the document, no request of its own."""
+    """What documents and reports answer to (event-basedOn of a Composition, DiagnosticReport.basedOn): told with them, no request of its own."""
     for each in resources:
         if each["resourceType"] == "Composition":
             for extension in each.get("extension", ()):
                 reference = extension.get("valueReference", {}).get("reference")
                 if extension.get("url") == "http://hl7.org/fhir/StructureDefinition/event-basedOn" and reference:
                     yield reference
+        elif each["resourceType"] == "DiagnosticReport":
+            yield from (reference["reference"] for reference in each.get("basedOn", ()) if "reference" in reference)
+
+
+def _asked(resources: list[Resource]) -> Iterator[str]:
+    """What a Task is about: a request with a life of its own."""
+    for each in resources:
+        if each["resourceType"] == "Task":
+            references = [each.get("focus", {}), *each.get("basedOn", ())]
+            yield from (reference["reference"] for reference in references if "reference" in reference)
 
 
 def _named(target: Resource) -> Resource | None:

@@ -10,7 +10,16 @@ from connector.exchange.people import Concept
 from connector.exchange.results import Quantity
 from connector.mapping.language import Run
 
-__all__ = ["read_decimal", "read_instant", "read_quantity", "write_decimal", "write_instant", "write_quantity"]
+__all__ = [
+    "read_decimal",
+    "read_instant",
+    "read_quantity",
+    "read_unit",
+    "write_decimal",
+    "write_instant",
+    "write_quantity",
+    "write_unit",
+]
 
 
 def read_decimal(value: Any, run: Run) -> str:
@@ -41,31 +50,18 @@ def write_instant(moment: Moment, run: Run) -> str | None:
     return to_instant(moment, run.context.zone)
 
 
-def read_quantity(node: dict[str, Any], run: Run) -> Quantity | None:
-    """A number with its unit; a unit without code is its own code."""
+def read_unit(node: dict[str, Any], run: Run) -> Concept | None:
+    """The unit of a Quantity; a unit without code is its own code."""
     code, unit, system = node.get("code"), node.get("unit"), node.get("system")
-    said = None
-    if code or unit:
-        systems = run.context.systems
-        canonical = systems.canonical(system) if system and systems is not None else system
-        said = Concept(code=code, system=canonical, display=unit) if code else Concept(code=unit or "")
-    value = node.get("value")
-    if value is None and said is None:
-        return None
-    return Quantity(
-        value=read_decimal(value, run) if value is not None else None, comparator=node.get("comparator"), unit=said
-    )
+    if not code:
+        return Concept(code=unit) if unit else None
+    systems = run.context.systems
+    canonical = systems.canonical(system) if system and systems is not None else system
+    return Concept(code=code, system=canonical, display=unit)
 
 
-def write_quantity(quantity: Quantity, node: dict[str, Any], run: Run) -> None:
-    """A number with its unit; a code goes with its system, and without one is the unit (R4, qty-3)."""
-    if quantity.value is not None:
-        node["value"] = write_decimal(quantity.value, run)
-    if quantity.comparator is not None:
-        node["comparator"] = quantity.comparator
-    unit = quantity.unit
-    if unit is None:
-        return
+def write_unit(unit: Concept, node: dict[str, Any], run: Run) -> None:
+    """The unit of a Quantity; a code goes with its system, and without one is the unit (R4, qty-3)."""
     systems = run.context.systems
     uri = systems.uri(unit.system) if unit.system and systems is not None else unit.system
     if uri is None:
@@ -74,3 +70,23 @@ def write_quantity(quantity: Quantity, node: dict[str, Any], run: Run) -> None:
     if unit.display is not None:
         node["unit"] = unit.display
     node["system"], node["code"] = uri, unit.code
+
+
+def read_quantity(node: dict[str, Any], run: Run) -> Quantity | None:
+    """A number with its unit."""
+    value, unit = node.get("value"), read_unit(node, run)
+    if value is None and unit is None:
+        return None
+    return Quantity(
+        value=read_decimal(value, run) if value is not None else None, comparator=node.get("comparator"), unit=unit
+    )
+
+
+def write_quantity(quantity: Quantity, node: dict[str, Any], run: Run) -> None:
+    """A number with its unit."""
+    if quantity.value is not None:
+        node["value"] = write_decimal(quantity.value, run)
+    if quantity.comparator is not None:
+        node["comparator"] = quantity.comparator
+    if quantity.unit is not None:
+        write_unit(quantity.unit, node, run)

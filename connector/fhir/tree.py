@@ -27,6 +27,7 @@ SHARING = ("business_software", "regional_record", "ma_sante_connectee")
 #: What the tree holds inside a resource and FHIR says the other way round, by a resource that refers to its holder: type → element → type
 #: of what is held. `threads` writes each as a resource of its own, `nesting` puts it back into its holder.
 HELD = {
+    "DiagnosticReport": {"note": "Annotation"},
     "DocumentReference": {"composition": "Composition"},
     "Immunization": {"negated": "boolean"},
     "MedicationStatement": {"negated": "boolean"},

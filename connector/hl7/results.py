@@ -13,8 +13,12 @@ __all__ = ["numbers", "typed"]
 _NUMBER = re.compile(r"(<=|>=|<|>)?\s*([+-]?(?:\d+\.?\d*|\.\d+))", re.ASCII)
 
 
+#: Comparators of SN that a Quantity has (v2.6 §2.A.74.1); `=` says nothing more than the number.
+_COMPARATORS = frozenset({None, "<", ">", "<=", ">="})
+
+
 def numbers(report: Report) -> Report:
-    """The report with every quantity a number: `<5` has its comparator apart, `positif` under NM is a text. Laboratories write both."""
+    """The report with every quantity a number: `<5` has its comparator apart, `positif` under NM and `1:128` under SN are texts. Laboratories write all of them."""
     settled = tuple(_settled(each) for each in report.observations)
     same = all(new is old for new, old in zip(settled, report.observations, strict=True))
     return report if same else replace(report, observations=settled)
@@ -23,12 +27,14 @@ def numbers(report: Report) -> Report:
 def _settled(observation: Observation) -> Observation:
     quantity = observation.quantity
     if quantity is None or quantity.value is None:
-        return observation
+        return replace(observation, kind="TX") if observation.kind == "SN" and observation.text else observation
+    if quantity.comparator == "=":
+        return replace(observation, kind="NM", quantity=replace(quantity, comparator=None))
     found = _NUMBER.fullmatch(quantity.value)
-    if found is None:
+    if found is None or quantity.comparator not in _COMPARATORS:
         unit = Quantity(unit=quantity.unit) if quantity.unit is not None else None
-        return replace(observation, kind="TX", text=quantity.value, quantity=unit)
-    if found[1] is None:
+        return replace(observation, kind="TX", text=f"{quantity.comparator or ''}{quantity.value}", quantity=unit)
+    if found[1] is None or quantity.comparator is not None:
         return observation
     return replace(observation, kind="SN", quantity=replace(quantity, value=found[2], comparator=found[1]))
 

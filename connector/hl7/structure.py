@@ -1,7 +1,7 @@
 """The line `structure:` of a message mapping: which segments, in which order, which are numbered, which belong under which.
 
 `MSH EVN PID PV1 {ORC OBR# [NTE]} TXA# OBX#(PRT NTE)`: `#` numbers field 1; `(…)` are the children of a segment, in turn
-with children of their own; `{…}` repeats as a group;
+with children of their own, `<` before a child that stands in front of it (`OBR(<ORC NTE)`); `{…}` repeats as a group;
 `[…]` marks what may be absent and changes nothing here. Segments that the structure does not name keep their order at the end.
 """
 
@@ -15,17 +15,19 @@ from connector.hl7.message import Group, Message, Segment
 
 __all__ = ["Position", "arranged", "nested", "positions"]
 
-_TOKEN = re.compile(r"[A-Z][A-Z0-9]{2}|[#(){}\[\]]|\S")
+_TOKEN = re.compile(r"[A-Z][A-Z0-9]{2}|[#(){}\[\]<]|\S")
 
 
 class Position(NamedTuple):
-    """Where a segment stands: its group's place, its own place in it, whether it is numbered and repeats with its group, its children."""
+    """Where a segment stands: its group's place, its own place in it, whether it is numbered and repeats with its group, its children
+    and those of them that stand in front of it."""
 
     group: int
     place: int
     numbered: bool
     grouped: bool
     children: tuple[str, ...]
+    ahead: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=256)
@@ -35,6 +37,7 @@ def positions(structure: str) -> dict[str, Position]:
     parents: list[str] = []
     name = ""
     depth = group = 0
+    ahead = False
     for word in _TOKEN.findall(structure):
         if word == "{":
             depth += 1
@@ -46,6 +49,8 @@ def positions(structure: str) -> dict[str, Position]:
             parents.append(name)
         elif word == ")" and parents:
             parents.pop()
+        elif word == "<" and parents:
+            ahead = True
         elif word == "#":
             before = found.get(name) or Position(group, len(found), False, depth > 0, ())
             found[name] = before._replace(numbered=True)
@@ -54,27 +59,45 @@ def positions(structure: str) -> dict[str, Position]:
             group += not depth and not parents
             if parents:
                 held = found[parents[-1]]
-                found[parents[-1]] = held._replace(children=(*held.children, name))
+                found[parents[-1]] = held._replace(
+                    children=(*held.children, name), ahead=(*held.ahead, name) if ahead else held.ahead
+                )
+                ahead = False
             else:
                 found[name] = Position(group, len(found), False, depth > 0, ())
         elif word not in "[]":
-            raise ValueError(f"structure: {word!r} is neither a segment nor one of # ( ) {{ }} [ ]")
+            raise ValueError(f"structure: {word!r} is neither a segment nor one of # ( ) < {{ }} [ ]")
     return found
 
 
 def nested(message: Message, structure: str) -> None:
-    """Put the children that the structure names (`OBX(PRT NTE)`, `OBR(NTE OBX(NTE))`) under the nearest segment before them that takes them."""
+    """Put the children that the structure names (`OBX(PRT NTE)`, `OBR(NTE OBX(NTE))`) under the nearest segment before them that takes them.
+
+    One that stands in front (`OBR(<ORC)`) goes under the segment right behind it, and where it stands when another follows.
+    """
     known = positions(structure)
+    ahead = {name for position in known.values() for name in position.ahead}
     top: list[Segment | Group] = []
     around: list[tuple[Segment, tuple[str, ...]]] = []  # who takes children here, the innermost last
+    waiting: list[Segment] = []
     for segment in message.segments:
-        while around and segment.name not in around[-1][1]:
-            around.pop()
         segment.children = []
-        (around[-1][0].children if around else top).append(segment)
         position = known.get(segment.name)
+        while around and (segment.name in ahead or segment.name not in around[-1][1]):
+            around.pop()
+        here = around[-1][0].children if around else top
+        if waiting and (position is None or any(each.name not in position.ahead for each in waiting)):
+            here.extend(waiting)
+            waiting = []
+        if segment.name in ahead:
+            waiting.append(segment)
+            continue
+        segment.children.extend(waiting)
+        waiting = []
+        here.append(segment)
         if position is not None and position.children:
-            around.append((segment, position.children))
+            around.append((segment, tuple(each for each in position.children if each not in position.ahead)))
+    top.extend(waiting)
     message.children = top
     message.indexes.clear()
 
@@ -119,9 +142,19 @@ def _rank(child: Segment | Group, order: tuple[str, ...]) -> int:
 
 
 def _numbered(message: Message, known: dict[str, Position]) -> None:
+    """Set ids count within what a segment stands under: the results of each order from 1 (v2.6 §7.4.2.1)."""
     seen: dict[str, int] = {}
     for segment in message.segments:
         segment.number = seen[segment.name] = seen.get(segment.name, 0) + 1
+    _counted(message.children, known)
+
+
+def _counted(segments: list[Segment | Group], known: dict[str, Position]) -> None:
+    seen: dict[str, int] = {}
+    for segment in segments:
         position = known.get(segment.name)
-        if position is not None and position.numbered:
-            segment.put(str(segment.number), 1)
+        if position is not None and position.numbered and isinstance(segment, Segment):
+            seen[segment.name] = seen.get(segment.name, 0) + 1
+            segment.put(str(seen[segment.name]), 1)
+        if segment.children:
+            _counted(segment.children, known)

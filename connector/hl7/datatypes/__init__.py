@@ -22,7 +22,8 @@ from connector.exchange.people import (
     Period,
     Telecom,
 )
-from connector.hl7.datatypes import encapsulated, identifiers, people, values
+from connector.exchange.results import Range
+from connector.hl7.datatypes import encapsulated, identifiers, people, results, values
 from connector.mapping.language import Datatype
 
 __all__ = ["DATATYPES"]
@@ -40,6 +41,7 @@ _NODES: dict[str, _Pair] = {
     "xpn": (people.read_xpn, people.write_xpn, HumanName),
     "xcn-name": (people.read_xcn_name, people.write_xcn_name, HumanName),
     "xcn": (people.read_xcn, people.write_xcn, Party),
+    "ndl": (people.read_ndl, people.write_ndl, Party),
     "xon": (people.read_xon, people.write_xon, Organization),
     "xad": (people.read_xad, people.write_xad, Address),
     "xtn": (people.read_xtn, people.write_xtn, Telecom),
@@ -47,6 +49,9 @@ _NODES: dict[str, _Pair] = {
     "cwe": (values.read_cwe, values.write_cwe, Concept),
     "ce": (values.read_cwe, values.write_cwe, Concept),
     "cne": (values.read_cwe, values.write_cwe, Concept),
+    "interpretation": (results.read_interpretation, results.write_interpretation, Concept),
+    "reference-range": (results.read_reference_range, results.write_reference_range, Range),
+    "sn-text": (results.read_sn_text, results.write_sn_text, str),
     "dr": (values.read_dr, values.write_dr, Period),
     "ft": (values.read_ft, values.write_ft, str),
     "tx": (values.read_ft, values.write_ft, str),

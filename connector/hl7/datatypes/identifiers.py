@@ -13,6 +13,7 @@ from connector.hl7.message import Repetition
 from connector.mapping.language import Erase, Run
 
 __all__ = [
+    "domain_of",
     "read_cx",
     "read_document_id",
     "read_ei",
@@ -20,6 +21,7 @@ __all__ = [
     "read_pln",
     "read_xcn_id",
     "read_xon_id",
+    "type_of",
     "write_cx",
     "write_document_id",
     "write_ei",
@@ -38,11 +40,18 @@ def _implied(system: str) -> str:
     return "ISO" if is_oid(system) else "URI" if ":" in system else ""
 
 
-def _domain(authority: str | None, system: str | None, kind: str | None) -> tuple[str | None, str | None, str | None]:
+def domain_of(authority: str | None, system: str | None, kind: str | None) -> tuple[str | None, str | None, str | None]:
     """(authority, system, its type) of an HD. An OID that stands alone in the place of the name is the system."""
     if system is None and authority is not None and is_oid(authority):
         return None, authority, "ISO"
     return authority, system, kind if system is not None else None
+
+
+def type_of(identifier: Identifier) -> str | None:
+    """The type of an identifier's domain (table 0301), as given or as the form of the domain says; None without a domain."""
+    if identifier.system is None:
+        return None
+    return identifier.system_type or _implied(identifier.system) or None
 
 
 def _moment(text: str | None) -> Moment | None:
@@ -53,7 +62,7 @@ def _write_domain(identifier: Identifier, node: Repetition, component: int, auth
     put(node, identifier.authority or authority, component)
     if identifier.system is not None:
         node.put(identifier.system, component, 2)
-        put(node, identifier.system_type or _implied(identifier.system) or None, component, 3)
+        put(node, type_of(identifier), component, 3)
 
 
 def read_hd(node: Repetition, run: Run) -> Identifier | Erase | None:
@@ -62,7 +71,7 @@ def read_hd(node: Repetition, run: Run) -> Identifier | Erase | None:
     value = said(node, 1) or system
     if value is None or value == '""':
         return erased(node)
-    _, system, kind = _domain(None, system, kind)
+    _, system, kind = domain_of(None, system, kind)
     return Identifier(value=value, system=system, system_type=kind)
 
 
@@ -80,7 +89,7 @@ def read_ei(node: Repetition, run: Run) -> Identifier | Erase | None:
     value = said(node, 1)
     if value is None:
         return erased(node)
-    authority, system, kind = _domain(said(node, 2), said(node, 3), said(node, 4))
+    authority, system, kind = domain_of(said(node, 2), said(node, 3), said(node, 4))
     return Identifier(value=value, authority=authority, system=system, system_type=kind)
 
 
@@ -98,7 +107,7 @@ def read_cx(node: Repetition, run: Run) -> Identifier | Erase | None:
     value = said(node, 1)
     if value is None:
         return erased(node)
-    authority, system, kind = _domain(said(node, 4), said(node, 4, 2), said(node, 4, 3))
+    authority, system, kind = domain_of(said(node, 4), said(node, 4, 2), said(node, 4, 3))
     return Identifier(
         value=value,
         authority=authority,
@@ -124,7 +133,7 @@ def read_xcn_id(node: Repetition, run: Run) -> Identifier | Erase | None:
     value = said(node, 1)
     if value is None:
         return erased(node)
-    authority, system, kind = _domain(said(node, 9), said(node, 9, 2), said(node, 9, 3))
+    authority, system, kind = domain_of(said(node, 9), said(node, 9, 2), said(node, 9, 3))
     return Identifier(
         value=value,
         authority=authority,
@@ -150,7 +159,7 @@ def read_xon_id(node: Repetition, run: Run) -> Identifier | Erase | None:
     value = said(node, 10) or said(node, 3)
     if value is None:
         return erased(node)
-    authority, system, kind = _domain(said(node, 6), said(node, 6, 2), said(node, 6, 3))
+    authority, system, kind = domain_of(said(node, 6), said(node, 6, 2), said(node, 6, 3))
     return Identifier(value=value, authority=authority, system=system, system_type=kind, kind=said(node, 7))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from connector.exchange.care import Place
-from connector.exchange.people import Address, HumanName, Organization, Party, Telecom
-from connector.hl7.datatypes.identifiers import read_xcn_id, read_xon_id, write_xcn_id, write_xon_id
+from connector.exchange.people import Address, HumanName, Identifier, Organization, Party, Telecom
+from connector.hl7.datatypes.identifiers import domain_of, read_xcn_id, read_xon_id, type_of, write_xcn_id, write_xon_id
 from connector.hl7.datatypes.said import carried, code, erased, put, said, word
 from connector.hl7.message import Repetition
 from connector.mapping.language import Erase, Run
 
 __all__ = [
+    "read_ndl",
     "read_pl",
     "read_xad",
     "read_xcn",
@@ -17,6 +18,7 @@ __all__ = [
     "read_xon",
     "read_xpn",
     "read_xtn",
+    "write_ndl",
     "write_pl",
     "write_xad",
     "write_xcn",
@@ -119,6 +121,40 @@ def write_xcn(party: Party, node: Repetition, run: Run) -> None:
         write_xcn_id(party.identifiers[0], node, run)
     if party.name is not None:
         write_xcn_name(party.name, node, run)
+
+
+def read_ndl(node: Repetition, run: Run) -> Party | Erase | None:
+    """NDL, v2.6 §2.A.45: of its first component (CNN) the number with its domain, and the name."""
+    value = said(node, 1)
+    name = _name(
+        HumanName(
+            family=said(node, 1, 2),
+            given=_given(said(node, 1, 3), said(node, 1, 4)),
+            suffix=said(node, 1, 5),
+            prefix=said(node, 1, 6),
+        )
+    )
+    if value is None:
+        return Party(name=name) if name is not None else erased(node)
+    authority, system, kind = domain_of(said(node, 1, 9), said(node, 1, 10), said(node, 1, 11))
+    number = Identifier(value=value, authority=authority, system=system, system_type=kind)
+    return Party(identifiers=(number,), name=name)
+
+
+def write_ndl(party: Party, node: Repetition, run: Run) -> None:
+    """NDL: the first identifier of a party and its name."""
+    if party.identifiers:
+        number = party.identifiers[0]
+        node.put(number.value, 1)
+        for place, text in enumerate((number.authority, number.system, type_of(number)), 9):
+            put(node, text, 1, place)
+    if party.name is not None:
+        name = party.name
+        given = name.given[0] if name.given else None
+        for place, text in enumerate(
+            (name.family, given, " ".join(name.given[1:]) or None, name.suffix, name.prefix), 2
+        ):
+            put(node, text, 1, place)
 
 
 def read_xon(node: Repetition, run: Run) -> Organization | Erase | None:
