@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BODY_TYPES", "agrees", "extension", "sniff"]
+__all__ = ["BODY_TYPES", "agrees", "extension", "media_type_of", "sniff"]
 
 #: Media types of an unstructured CI-SIS body (CDA N1) → the usual file extension.
 BODY_TYPES = {
@@ -12,10 +12,13 @@ BODY_TYPES = {
     "image/jpeg": "jpg",
     "image/tiff": "tif",
 }
-_OTHER_EXTENSIONS = {"text/xml": "xml", "application/xslt+xml": "xml", "image/png": "png", "application/zip": "zip"}
+_OTHER_EXTENSIONS = {
+    "text/xml": "xml", "application/xslt+xml": "xml", "image/png": "png", "image/heic": "heic", "application/zip": "zip",
+}  # fmt: skip
 _SAME = {
     "application/xml": "text/xml", "application/hl7-v3+xml": "text/xml", "application/xslt+xml": "text/xml", "application/cda+xml": "text/xml",
     "application/rtf": "text/rtf", "image/jpg": "image/jpeg", "image/tif": "image/tiff",
+    "image/heif": "image/heic",
 }  # fmt: skip
 
 _SIGNATURES = (
@@ -40,6 +43,8 @@ _SIGNATURES = (
     (b"Rar!", "application/vnd.rar"),
     (b"#!", "application/x-sh"),
 )
+#: Brands of ISO 23008-12 (HEIF) whose pictures are HEVC, as telephones make them.
+_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = bytes(set(range(32)) - {9, 10, 12, 13})
 
@@ -51,6 +56,8 @@ def sniff(data: bytes) -> str:
     for signature, media_type in _SIGNATURES:
         if head.startswith(signature):
             return media_type
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC:
+        return "image/heic"
     if b"%PDF-" in head:  # ISO 32000-1, Annex H.3.4.1: within the first 1024 bytes
         return "application/pdf"
     text = head.removeprefix(_BOM).lstrip()
@@ -68,19 +75,35 @@ def sniff(data: bytes) -> str:
 def agrees(declared: str, data: bytes) -> bool:
     """Whether bytes can be what their declared type says. A type that we cannot recognise agrees unless the bytes are a program,
     an archive or a page; plain text may hold what looks like XML."""
-    wanted = declared.partition(";")[0].strip().lower()
-    wanted = _SAME.get(wanted, wanted)
+    wanted = _bare(declared)
     found = sniff(data)
     if wanted == found:
         return True
     if wanted == "text/plain":
         return found == "text/xml"
-    known = wanted in BODY_TYPES or wanted in ("text/xml", "text/html", "image/png", "image/gif", "application/zip")
+    known = wanted in BODY_TYPES or wanted in (
+        "text/xml",
+        "text/html",
+        "image/png",
+        "image/heic",
+        "image/gif",
+        "application/zip",
+    )
     return not known and found in ("application/octet-stream", "text/plain", "text/xml")
 
 
 def extension(media_type: str | None) -> str:
     """The file extension of a media type, `bin` when there is none we know."""
-    wanted = (media_type or "").partition(";")[0].strip().lower()
-    wanted = _SAME.get(wanted, wanted)
+    wanted = _bare(media_type or "")
     return BODY_TYPES.get(wanted) or _OTHER_EXTENSIONS.get(wanted, "bin")
+
+
+def media_type_of(declared: str | None, data: bytes) -> str:
+    """The declared type under its usual name and without parameters; where none is declared, what the bytes show."""
+    bare = _bare(declared or "")
+    return bare if bare not in ("", "application/octet-stream") else sniff(data)
+
+
+def _bare(declared: str) -> str:
+    wanted = declared.partition(";")[0].strip().lower()
+    return _SAME.get(wanted, wanted)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
+from xml.sax.saxutils import escape
 
 from fpdf import FPDF
 from fpdf.enums import DocumentCompliance, XPos, YPos
@@ -19,6 +20,14 @@ from connector.pdf.blocks import Block, Heading, Paragraph, Picture, UnreadableP
 __all__ = ["pages"]
 
 _FONT = "source"
+_PRODUCER = "MonSisra connector"
+#: ISO 19005-1 §6.7: what the document information says, and what the file claims to be.
+_XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:pdf="http://ns.adobe.com/pdf/1.3/"
+ xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreateDate="{created}" pdf:Producer="{producer}">
+<pdfaid:part>1</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance>
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
 _GREY = (90, 90, 90)
 _MARGIN = 18.0  # mm
 #: Nobody's photo has more; a picture that unfolds to gigabytes is refused before it does.
@@ -32,7 +41,13 @@ def pages(title: str, patient: str, blocks: Iterable[Block], *, created: datetim
         sheet.set_creation_date(created)
         sheet.set_lang(language)
         sheet.set_title(title)
-        sheet.set_producer("MonSisra connector")
+        sheet.set_producer(_PRODUCER)
+        # fpdf2's own XMP says when it was drawn: the same input would give other bytes a second later.
+        sheet.set_xmp_metadata(
+            _XMP.format(
+                created=created.astimezone(UTC).isoformat(timespec="seconds"), producer=_PRODUCER, title=escape(title)
+            )
+        )
         sheet.add_page()
         sheet.said(title, size=16, bold=True)
         sheet.ln(2)

@@ -24,6 +24,7 @@ from connector.hl7.requests import REFERRAL, TELEEXPERTISE
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 from connector.pdf.blocks import UnreadablePicture
+from connector.pipeline.bodies import embeddable
 from connector.pipeline.synthesis import plain, synthesis
 
 __all__ = [
@@ -131,7 +132,11 @@ def part_of(exchange: Exchange, name: str, run: Run, library: Library) -> Exchan
 
 def _request(exchange: Exchange, run: Run, library: Library) -> Document:
     document = telemedicine.request_document(exchange, run.context)
-    written = telemedicine.write_request(exchange, run, library)
+    held = embeddable(exchange, run)
+    run.issues += held.issues
+    if held.value is None:
+        return document
+    written = telemedicine.write_request(held.value, run, library)
     run.issues += written.issues
     run.derived("documents[1].content", ("teleexpertise",), _OUT)
     if written.value is None:

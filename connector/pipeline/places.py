@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from typing import Any
 
+from connector.exchange.facts import Facts
 from connector.hl7.message import Message, Segment
 from connector.issues import Issue, Place
 
-__all__ = ["MessagePlaces", "document_observations"]
+__all__ = ["MessagePlaces", "document_observations", "facts_of"]
 
 #: OBX-3.3 of an observation that says what is to be done with a document.
 META = "MetaDMPMSS"
@@ -95,3 +97,25 @@ class MessagePlaces:
 def document_observations(message: Message) -> list[Segment]:
     """The OBX that carry documents (volet 1 §1.3), not those that say what is done with them."""
     return [obx for obx in message.all("OBX") if obx.text(2) == "ED" and obx.text(3, 3) != META]
+
+
+def facts_of(message: Message, type_: str) -> Facts:
+    """What a message of a type (`MDM^T02`) says of its documents beside the Exchange (volet 1: ORC-1, OBX-11, TXA-12, TXA-13)."""
+    structure, _, event = type_.partition("^")
+    txa = message.first("TXA")
+    return Facts(
+        type=structure,
+        event=event,
+        controls=tuple(orc.text(1) for orc in message.all("ORC") if orc.text(1)),
+        statuses=tuple(obx.text(11) for obx in document_observations(message)),
+        announced_ids=(_entity(txa, 12),) if txa is not None else (),
+        announced_replaces=(_entity(txa, 13),) if txa is not None else (),
+    )
+
+
+def _entity(txa: Any, field: int) -> str | None:
+    """TXA-12/13 as root or root^extension: 12.1 = extension and 12.3 = root, else 12.1 = root alone (volet 1, TXA-12)."""
+    extension, root = txa.text(field, 1), txa.text(field, 3)
+    if root and extension:
+        return f"{root}^{extension}"
+    return extension or None

@@ -23,7 +23,6 @@ from connector.exchange.people import Identifier
 from connector.exchange.rules import check
 from connector.hl7.codec import ParseOptions
 from connector.hl7.codec import parse as parse_hl7
-from connector.hl7.message import Message
 from connector.hl7.results import numbers, typed
 from connector.hl7.structure import nested
 from connector.hl7.validate import validate
@@ -33,17 +32,20 @@ from connector.mapping.compile import Mapping
 from connector.mapping.language import Run
 from connector.monsisra.modes import rules_for
 from connector.pipeline.authors import with_specialties
+from connector.pipeline.bodies import embeddable
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_locate, exchange_parse
 from connector.pipeline.headers import patient_within, read_headers
 from connector.pipeline.matricule import released
 from connector.pipeline.messages import TEXT, WHOLE, as_request, messages_of, part_of, stage_of
-from connector.pipeline.places import MessagePlaces, document_observations
+from connector.pipeline.places import MessagePlaces, facts_of
 from connector.terminology import Untranslated
 
 __all__ = ["Reading", "Translator", "opened"]
 
 #: Conditions of table 0357 for which a message is not read further: type, event, processing id, version.
 _OF_THE_HEADER = frozenset({"200", "201", "202", "203"})
+#: A document with such a body is not written at all, whatever message it would stand in.
+_UNWRITABLE = frozenset((IssueCode.BODY_TYPE.name, IssueCode.DOCUMENT_TYPE_CLASH.name))
 _OUT = "connector/pipeline/translate.py"
 
 
@@ -133,7 +135,7 @@ class Translator:
         issues = [*before, *run.issues]
         hl7 = form.name == "hl7"
         claim = form.claim(whole)
-        facts = _facts(whole, claim) if hl7 else Facts()
+        facts = facts_of(whole, claim.type) if hl7 else Facts()
         if exchange is not None and exchange.documents:
             exchange, facts = read_headers(exchange, facts, run, self.mappings, issues, hl7=hl7)
             exchange = self._with_request(exchange, run)
@@ -228,16 +230,19 @@ class Translator:
         if format_name == "hl7" and part is None:
             names = messages_of(exchange, context.options)
         parts = [self._bytes(exchange, form, run, name) for name in names]
-        told = tuple(run.issues)
-        return Outcome(None if None in parts else b"".join(each for each in parts if each is not None), told)
+        told = tuple(sorted(run.issues, key=lambda issue: issue.code not in _UNWRITABLE))
+        refused = None in parts or (bool(told) and told[0].code in _UNWRITABLE)
+        return Outcome(None if refused else b"".join(each for each in parts if each is not None), told)
 
     def _write_cda(self, exchange: Exchange, run: Run) -> Outcome[bytes]:
         """The document; of a téléexpertise its request, of a text alone a document around it."""
-        if exchange.teleexpertise is not None and not _request_as_sent(exchange):
-            return write_request(exchange, run, self.mappings)
-        if not exchange.documents and messages_of(exchange, run.context.options) == (TEXT,):
+        request = exchange.teleexpertise is not None and not _request_as_sent(exchange)
+        if not exchange.documents and not request and messages_of(exchange, run.context.options) == (TEXT,):
             exchange = part_of(exchange, TEXT, run, self.mappings)
-        return write_document(exchange, run, self.mappings)
+        held = embeddable(exchange, run, None if request else range(len(exchange.documents))[:1])
+        if held.value is None:
+            return Outcome(None, held.issues)
+        return (write_request if request else write_document)(held.value, run, self.mappings)
 
     def _bytes(self, exchange: Exchange, form: Format, run: Run, part: str | None) -> bytes | None:
         tree = self.write_tree(exchange, form, run, part=part)
@@ -327,10 +332,15 @@ class Translator:
             return (
                 document if content.media_type else replace(document, content=replace(content, media_type="text/xml"))
             )
-        written = write_document(exchange, run, self.mappings, position=number)
+        held = embeddable(exchange, run, (number,))
+        if held.value is None:
+            run.issues += held.issues
+            return document
+        written = write_document(held.value, run, self.mappings, position=number)
         run.issues += written.issues
         if written.value is None:
             return document
+        content = held.value.documents[number].content or content
         return replace(
             document,
             content=replace(
@@ -375,26 +385,3 @@ def _retired_types(exchange: Exchange, context: Context) -> list[Issue]:
         for number, document in enumerate(exchange.documents, 1)
         if document.type is not None and types.retired(document.type.code, context.now[:10])
     ]
-
-
-def _facts(message: Message, claim: Claim) -> Facts:
-    """What a message says of its documents beside the Exchange (volet 1: ORC-1, OBX-11, TXA-12, TXA-13)."""
-    type_, _, event = claim.type.partition("^")
-    documents = document_observations(message)
-    txa = message.first("TXA")
-    return Facts(
-        type=type_,
-        event=event,
-        controls=tuple(orc.text(1) for orc in message.all("ORC") if orc.text(1)),
-        statuses=tuple(obx.text(11) for obx in documents),
-        announced_ids=(_entity(txa, 12),) if txa is not None else (),
-        announced_replaces=(_entity(txa, 13),) if txa is not None else (),
-    )
-
-
-def _entity(txa: Any, field: int) -> str | None:
-    """TXA-12/13 as root or root^extension: 12.1 = extension and 12.3 = root, else 12.1 = root alone (volet 1, TXA-12)."""
-    extension, root = txa.text(field, 1), txa.text(field, 3)
-    if root and extension:
-        return f"{root}^{extension}"
-    return extension or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -28,6 +29,11 @@ def made(*blocks: Heading | Paragraph | Picture) -> bytes:
 def test_the_same_input_gives_the_same_bytes() -> None:
     blocks = (Heading("Échanges"), Paragraph("Cœur, Noël, 12 €"), Picture(picture("PNG")))
     assert made(*blocks) == made(*blocks)
+
+
+def test_no_clock_is_read() -> None:
+    data = made(Paragraph("a"))
+    assert re.findall(rb'xmp:(\w+Date)="([^"]+)"', data) == [(b"CreateDate", b"2026-11-24T10:00:00+00:00")]
 
 
 def test_it_claims_what_it_is() -> None:
