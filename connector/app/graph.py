@@ -308,6 +308,7 @@ class _Built:
         from connector.app.exchanges import exchange_receiver
         from connector.app.judging import CurrentDesk
         from connector.app.patients import PatientSearch, directory, in_domain_of, patient_reader
+        from connector.app.pdf_claims import pdf_only_of
         from connector.app.unmatched import keeper
         from connector.app.untranslated import Noted
         from connector.endpoints import Endpoint
@@ -347,8 +348,12 @@ class _Built:
         self.fhir = fhir_api(settings, endpoint("fhir"))
         destinations: Mapping[str, Destination] = {
             name: Destination(
-                sender=in_domain_of(
-                    settings, name, built(spec.kind, "out", spec.options, endpoint(name)), self.journal.patients
+                sender=pdf_only_of(
+                    settings,
+                    name,
+                    in_domain_of(
+                        settings, name, built(spec.kind, "out", spec.options, endpoint(name)), self.journal.patients
+                    ),
                 ),
                 policy=spec.retry.policy(),
                 parallel=spec.parallel,

@@ -100,6 +100,11 @@ class DestinationSettings(BaseModel):
         description="Identifier of the patient that the destination wants: `ins`, or the OID of a domain (its IPP, the regional one). It is looked for in the message, the patient index and the PIXm server; without it nothing leaves and the delivery is parked.",
     )
 
+    pdf: Literal["any", "pdfa", "pdfa-1"] = Field(
+        default="any",
+        description="Which PDFs it takes: `any`, those that claim to be PDF/A, or those that claim PDF/A-1 as the CI-SIS asks. A leg with another PDF is refused (PDF_REFUSED); a given PDF is never altered.",
+    )
+
     @property
     def options(self) -> dict[str, Any]:
         """The fields of the kind."""
