@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from connector.hl7.escapes import DEFAULT_SEPARATORS, Separators, unescape
@@ -275,11 +276,17 @@ class Message:
         )
 
     def _located(self, path: str) -> tuple[Segment | None, int, int, int, int]:
-        match = _PATH.match(path)
-        if match is None:
-            raise ValueError("a path like PID-3[1].4.2")
-        name, occurrence, number, repetition, component, subcomponent = match.groups()
-        found = self.all(name)
-        index = int(occurrence or 1) - 1
-        segment = found[index] if 0 <= index < len(found) else None
-        return segment, int(number), int(repetition or 1), int(component or 1), int(subcomponent or 1)
+        name, occurrence, number, repetition, component, subcomponent = _numbers(path)
+        found = self.all(name) if occurrence != 1 else [first] if (first := self.first(name)) is not None else []
+        segment = found[occurrence - 1] if 0 < occurrence <= len(found) else None
+        return segment, number, repetition, component, subcomponent
+
+
+@lru_cache(maxsize=512)
+def _numbers(path: str) -> tuple[str, int, int, int, int, int]:
+    """Segment, its occurrence, field, repetition, component and subcomponent of a path."""
+    match = _PATH.match(path)
+    if match is None:
+        raise ValueError("a path like PID-3[1].4.2")
+    name, occurrence, number, repetition, component, subcomponent = match.groups()
+    return name, int(occurrence or 1), int(number), int(repetition or 1), int(component or 1), int(subcomponent or 1)

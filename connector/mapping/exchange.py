@@ -250,6 +250,13 @@ class ExchangePath(msgspec.Struct, frozen=True):
         """The type at its end."""
         return self.steps[-1].field.type if self.steps else self.model
 
+    @property
+    def plain(self) -> str | None:
+        """The field that the path is, when it is one and nothing is tested: all of a list, or what stands alone."""
+        if len(self.steps) != 1 or self.steps[0].predicates or self.steps[0].first:
+            return None
+        return self.steps[0].field.name
+
     def values(self) -> Callable[[Any], list[Any]]:
         """Getter over structs: every filled value at the path, [] when absent."""
         if not self.steps:

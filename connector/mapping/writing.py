@@ -29,22 +29,37 @@ def when(part: Part, rule: WriteRule) -> WriteRule:
 
 
 def writer(part: Part, inner: Any, probe: Probe | None) -> WriteRule:
-    """The closure that writes one part of a rule: a constant, a value, or by another mapping. `probe` watches it for `explain`."""
+    """The closure that writes one part of a rule: a constant, a value, or by another mapping. `probe` watches it for `explain`.
+
+    It is called when what the rule needs is filled (`Part.writing_needs`).
+    """
     place = _placer(part)
     if part.exchange is None:
         return _write_constant(part, place)
+    one = _write_value(part, place) if inner is None else _write_inner(part, inner, place)
+    if probe is None and part.writing_needs is not None and (field := part.exchange.plain) is not None:
+        return _each(field, one) if part.exchange.many else _single(field, one)
     values = part.exchange.values() if probe is None else probe.values(part, part.exchange.values())
-    if inner is not None:
-        return _writes(part, values, _write_inner(part, inner, place))
-    return _writes(part, values, _write_value(part, place))
+    return _writes(part, values, one)
 
 
-def _placer(part: Part) -> Callable[[Any, Run], Any]:
-    """Find or make the node at the path's end (or that holds its leaf); paths that only test are watched."""
+def _single(field: str, one: WriteRule) -> WriteRule:
+    return lambda value, tree, run: one(getattr(value, field), tree, run)
+
+
+def _each(field: str, one: WriteRule) -> WriteRule:
+    def write(value: Any, tree: Any, run: Run) -> None:
+        for each in getattr(value, field):
+            one(each, tree, run)
+
+    return write
+
+
+def _placer(part: Part) -> Callable[[Any, Run], Any] | None:
+    """How paths that only test find or make their node, watched; None for the others: their `make` suffices."""
     path = part.format_end
-    make = path.make
     if not path.fragile:
-        return lambda tree, run: make(tree)
+        return None
 
     def watch(tree: Any, run: Run) -> Any:
         watched: list[tuple[Any, Any]] = []
@@ -55,7 +70,7 @@ def _placer(part: Part) -> Callable[[Any, Run], Any]:
     return watch
 
 
-def _writes(part: Part, values: Callable[[Any], list[Any]], one: Callable[[Any, Any, Run], None]) -> WriteRule:
+def _writes(part: Part, values: Callable[[Any], list[Any]], one: WriteRule) -> WriteRule:
     many, required = bool(part.exchange and part.exchange.many), part.rule.required
     absent, flavour = part.absent, part.rule.absent
 
@@ -75,21 +90,21 @@ def _writes(part: Part, values: Callable[[Any], list[Any]], one: Callable[[Any, 
     return write
 
 
-def _write_inner(part: Part, inner: Any, place: Callable[[Any, Run], Any]) -> Callable[[Any, Any, Run], None]:
-    end = part.rule.exchange
+def _write_inner(part: Part, inner: Any, place: Callable[[Any, Run], Any] | None) -> WriteRule:
+    end, make = part.rule.exchange, part.format_end.make
 
     def write(value: Any, tree: Any, run: Run) -> None:
         run.trail.append(end)
-        inner.write_into(value, place(tree, run), run)
+        inner.write_into(value, make(tree) if place is None else place(tree, run), run)
         run.trail.pop()
 
     return write
 
 
-def _write_value(part: Part, place: Callable[[Any, Run], Any]) -> Callable[[Any, Any, Run], None]:
+def _write_value(part: Part, place: Callable[[Any, Run], Any] | None) -> WriteRule:
     path, convert, fill = part.format_end, part.conversion.write, part.conversion.fill
-    if fill is None and convert is None and not path.fragile:
-        put_text = path.put
+    make, put_text = path.make, path.put
+    if fill is None and convert is None and place is None:
         return lambda value, tree, run: put_text(tree, value)
     put = path.leaf.put if path.leaf is not None else None
 
@@ -97,11 +112,11 @@ def _write_value(part: Part, place: Callable[[Any, Run], Any]) -> Callable[[Any,
         reported = len(run.issues)
         try:
             if fill is not None:
-                fill(value, place(tree, run), run)
+                fill(value, make(tree) if place is None else place(tree, run), run)
             else:
                 text = value if convert is None else convert(value, run)
                 if text is not None and put is not None:
-                    put(place(tree, run), text)
+                    put(make(tree) if place is None else place(tree, run), text)
         except ValueError as error:
             part.unwritable(error, run)
         if len(run.issues) != reported:
@@ -110,7 +125,7 @@ def _write_value(part: Part, place: Callable[[Any, Run], Any]) -> Callable[[Any,
     return write
 
 
-def _write_constant(part: Part, place: Callable[[Any, Run], Any]) -> WriteRule:
+def _write_constant(part: Part, place: Callable[[Any, Run], Any] | None) -> WriteRule:
     write_one = _write_value(part, place)
     constant = part.constant
     return lambda value, tree, run: write_one(constant, tree, run)

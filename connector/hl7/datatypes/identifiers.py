@@ -8,7 +8,7 @@ from __future__ import annotations
 from connector.exchange.identifiers import INS_OIDS, is_oid
 from connector.exchange.moments import Moment, from_hl7, to_hl7
 from connector.exchange.people import Identifier
-from connector.hl7.datatypes.said import carried, erased, put, said
+from connector.hl7.datatypes.said import all_said, below_said, carried, erased, put, said
 from connector.hl7.message import Repetition
 from connector.mapping.language import Erase, Run
 
@@ -58,6 +58,22 @@ def _moment(text: str | None) -> Moment | None:
     return None if text is None else Moment(carried(from_hl7(text), text))
 
 
+def _identifier(
+    node: Repetition, domain: int, value: str, kind: str | None, start: str | None = None, end: str | None = None
+) -> Identifier:
+    """An identifier whose domain is the component of this number."""
+    authority, system, system_type = domain_of(*below_said(node, domain))
+    return Identifier(
+        value=value,
+        authority=authority,
+        system=system,
+        system_type=system_type,
+        kind=kind,
+        start=_moment(start),
+        end=_moment(end),
+    )
+
+
 def _write_domain(identifier: Identifier, node: Repetition, component: int, authority: str | None = None) -> None:
     put(node, identifier.authority or authority, component)
     if identifier.system is not None:
@@ -67,8 +83,8 @@ def _write_domain(identifier: Identifier, node: Repetition, component: int, auth
 
 def read_hd(node: Repetition, run: Run) -> Identifier | Erase | None:
     """HD, v2.6 §2.A.33: value is the namespace; without a namespace, value and system are both the universal id."""
-    system, kind = said(node, 2), said(node, 3)
-    value = said(node, 1) or system
+    value, system, kind = all_said(node, 1, 2, 3)
+    value = value or system
     if value is None or value == '""':
         return erased(node)
     _, system, kind = domain_of(None, system, kind)
@@ -86,10 +102,10 @@ def write_hd(identifier: Identifier, node: Repetition, run: Run) -> None:
 
 def read_ei(node: Repetition, run: Run) -> Identifier | Erase | None:
     """EI, v2.6 §2.A.28."""
-    value = said(node, 1)
+    value, *domain = all_said(node, 1, 2, 3, 4)
     if value is None:
         return erased(node)
-    authority, system, kind = domain_of(said(node, 2), said(node, 3), said(node, 4))
+    authority, system, kind = domain_of(*domain)
     return Identifier(value=value, authority=authority, system=system, system_type=kind)
 
 
@@ -104,19 +120,10 @@ def write_ei(identifier: Identifier, node: Repetition, run: Run) -> None:
 
 def read_cx(node: Repetition, run: Run) -> Identifier | Erase | None:
     """CX, v2.6 §2.A.14; the INS has the kind INS and its OID (annexe FR of PAM)."""
-    value = said(node, 1)
+    value, kind, start, end = all_said(node, 1, 5, 7, 8)
     if value is None:
         return erased(node)
-    authority, system, kind = domain_of(said(node, 4), said(node, 4, 2), said(node, 4, 3))
-    return Identifier(
-        value=value,
-        authority=authority,
-        system=system,
-        system_type=kind,
-        kind=said(node, 5),
-        start=_moment(said(node, 7)),
-        end=_moment(said(node, 8)),
-    )
+    return _identifier(node, 4, value, kind, start, end)
 
 
 def write_cx(identifier: Identifier, node: Repetition, run: Run) -> None:
@@ -130,19 +137,10 @@ def write_cx(identifier: Identifier, node: Repetition, run: Run) -> None:
 
 def read_xcn_id(node: Repetition, run: Run) -> Identifier | Erase | None:
     """XCN-1, -9, -13, -19, -20 as an identifier, v2.6 §2.A.86; types of table 0203 as Interop'Santé extends it (RPPS, IDNPS, INS…)."""
-    value = said(node, 1)
+    value, kind, start, end = all_said(node, 1, 13, 19, 20)
     if value is None:
         return erased(node)
-    authority, system, kind = domain_of(said(node, 9), said(node, 9, 2), said(node, 9, 3))
-    return Identifier(
-        value=value,
-        authority=authority,
-        system=system,
-        system_type=kind,
-        kind=said(node, 13),
-        start=_moment(said(node, 19)),
-        end=_moment(said(node, 20)),
-    )
+    return _identifier(node, 9, value, kind, start, end)
 
 
 def write_xcn_id(identifier: Identifier, node: Repetition, run: Run) -> None:
@@ -156,11 +154,11 @@ def write_xcn_id(identifier: Identifier, node: Repetition, run: Run) -> None:
 
 def read_xon_id(node: Repetition, run: Run) -> Identifier | Erase | None:
     """XON-10 (before v2.5 XON-3), -6, -7 as an identifier, v2.6 §2.A.88."""
-    value = said(node, 10) or said(node, 3)
+    number, older, kind = all_said(node, 10, 3, 7)
+    value = number or older
     if value is None:
         return erased(node)
-    authority, system, kind = domain_of(said(node, 6), said(node, 6, 2), said(node, 6, 3))
-    return Identifier(value=value, authority=authority, system=system, system_type=kind, kind=said(node, 7))
+    return _identifier(node, 6, value, kind)
 
 
 def write_xon_id(identifier: Identifier, node: Repetition, run: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.exchange.care import Place
 from connector.exchange.people import Address, HumanName, Identifier, Organization, Party, Telecom
 from connector.hl7.datatypes.identifiers import domain_of, read_xcn_id, read_xon_id, type_of, write_xcn_id, write_xon_id
-from connector.hl7.datatypes.said import carried, code, erased, put, said, word
+from connector.hl7.datatypes.said import all_said, carried, code, erased, put, said, word
 from connector.hl7.message import Repetition
 from connector.mapping.language import Erase, Run
 
@@ -48,21 +48,21 @@ def _given(first: str | None, others: str | None) -> tuple[str, ...]:
 
 
 def _name(name: HumanName) -> HumanName | None:
-    return None if name == HumanName() or name == HumanName(use=name.use) else name
+    return None if name == HumanName(use=name.use) else name
 
 
 def read_xpn(node: Repetition, run: Run) -> HumanName | Erase | None:
     """XPN, v2.6 §2.A.89. In a birth name XPN-3 is the list of birth given names as the identity holds it (PAM.fr); else further given names."""
-    use = word("name-use", said(node, 7), run, _NAME_USES)
-    first, others = said(node, 2), said(node, 3)
+    family, first, others, suffix, prefix, kind = all_said(node, 1, 2, 3, 4, 5, 7)
+    use = word("name-use", kind, run, _NAME_USES)
     birth = use == "birth"
     name = HumanName(
         use=use,
-        family=said(node, 1),
+        family=family,
         given=_given(first, None if birth else others),
         birth_given=others if birth else None,
-        suffix=said(node, 4),
-        prefix=said(node, 5),
+        suffix=suffix,
+        prefix=prefix,
     )
     return _name(name) or erased(node)
 
@@ -83,13 +83,9 @@ def write_xpn(name: HumanName, node: Repetition, run: Run) -> None:
 
 def read_xcn_name(node: Repetition, run: Run) -> HumanName | Erase | None:
     """XCN-2 to -6 and -10 as a name, v2.6 §2.A.86."""
-    name = HumanName(
-        use=word("name-use", said(node, 10), run, _NAME_USES),
-        family=said(node, 2),
-        given=_given(said(node, 3), said(node, 4)),
-        suffix=said(node, 5),
-        prefix=said(node, 6),
-    )
+    family, first, others, suffix, prefix, kind = all_said(node, 2, 3, 4, 5, 6, 10)
+    use = word("name-use", kind, run, _NAME_USES)
+    name = HumanName(use=use, family=family, given=_given(first, others), suffix=suffix, prefix=prefix)
     return _name(name) or erased(node)
 
 
@@ -174,16 +170,16 @@ def write_xon(organization: Organization, node: Repetition, run: Run) -> None:
 
 def read_xad(node: Repetition, run: Run) -> Address | Erase | None:
     """XAD, v2.6 §2.A.84; XAD-9 holds the code officiel géographique in France."""
-    kind = said(node, 7)
+    first, second, city, district, postal_code, country, kind, insee = all_said(node, 1, 2, 3, 4, 5, 6, 7, 9)
     use = _ADDRESS_USES.get(kind, kind) if kind is not None else None
     address = Address(
         use=carried(use, kind) if use is not None else None,
-        lines=tuple(line for line in (said(node, 1), said(node, 2)) if line is not None),
-        city=said(node, 3),
-        district=said(node, 4),
-        postal_code=said(node, 5),
-        country=said(node, 6),
-        insee=said(node, 9),
+        lines=tuple([line for line in (first, second) if line is not None]),
+        city=city,
+        district=district,
+        postal_code=postal_code,
+        country=country,
+        insee=insee,
     )
     return erased(node) if address == Address(use=address.use) else address
 
@@ -203,10 +199,9 @@ def write_xad(address: Address, node: Repetition, run: Run) -> None:
 
 def read_xtn(node: Repetition, run: Run) -> Telecom | Erase | None:
     """XTN, v2.6 §2.A.90: the number of XTN-12, -1 or -5 to -8, or the address of XTN-4 (`X.400` in XTN-3: a secure mailbox)."""
-    use_code, equipment = said(node, 2), said(node, 3)
-    parts = [part for part in (said(node, number) for number in (5, 6, 7, 8)) if part is not None]
-    address = said(node, 4)
-    value = address or said(node, 12) or said(node, 1) or (carried(" ".join(parts), *parts) if parts else None)
+    first, use_code, equipment, address, number, *pieces = all_said(node, 1, 2, 3, 4, 12, 5, 6, 7, 8)
+    parts = [part for part in pieces if part is not None]
+    value = address or number or first or (carried(" ".join(parts), *parts) if parts else None)
     if value is None:
         return erased(node)
     system = _EQUIPMENT.get((equipment or ("Internet" if address else "PH")).upper(), "other")
@@ -239,7 +234,8 @@ def write_xtn(telecom: Telecom, node: Repetition, run: Run) -> None:
 
 def read_pl(node: Repetition, run: Run) -> Place | Erase | None:
     """PL, v2.6 §2.A.53: unit, room, bed, facility."""
-    place = Place(unit=said(node, 1), room=said(node, 2), bed=said(node, 3), facility=said(node, 4))
+    unit, room, bed, facility = all_said(node, 1, 2, 3, 4)
+    place = Place(unit=unit, room=room, bed=bed, facility=facility)
     return erased(node) if place == Place() else place
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from connector.hl7.message import Repetition
 from connector.mapping.language import ERASE, Erase, Run, Traced
 
-__all__ = ["NULL", "carried", "code", "erased", "put", "said", "word"]
+__all__ = ["NULL", "all_said", "below_said", "carried", "code", "erased", "put", "said", "word"]
 
 #: HL7's explicit null (v2.6 §2.5.3.1).
 NULL = '""'
@@ -26,6 +26,34 @@ def said(node: Repetition, component: int, subcomponent: int = 1) -> str | None:
         return None if part == NULL else part  # the common case, in one step
     text = node.text(component, subcomponent)
     return None if not text or text == NULL else text
+
+
+def all_said(node: Repetition, *components: int) -> list[str | None]:
+    """As `said` of each of these components."""
+    parts, separators = node.parts(), node.separators
+    size, escape, below = len(parts), separators.escape, separators.subcomponent
+    found: list[str | None] = []
+    for component in components:
+        part = parts[component - 1] if component <= size else ""
+        if not part:
+            found.append(None)
+        elif type(part) is not str or below in part or escape in part or part == NULL:
+            found.append(said(node, component))
+        else:
+            found.append(part)
+    return found
+
+
+def below_said(node: Repetition, component: int) -> tuple[str | None, str | None, str | None]:
+    """As `said` of the first three subcomponents of a component."""
+    parts = node.parts()
+    part = parts[component - 1] if component <= len(parts) else ""
+    if not part:
+        return None, None, None
+    if type(part) is str and node.separators.subcomponent and node.separators.escape not in part and NULL not in part:
+        first, second, third = (*part.split(node.separators.subcomponent), "", "")[:3]
+        return first or None, second or None, third or None
+    return said(node, component), said(node, component, 2), said(node, component, 3)
 
 
 def erased(node: Repetition) -> Erase | None:

@@ -6,7 +6,7 @@ import re
 
 from connector.exchange.moments import Moment, date_of, from_hl7, to_hl7
 from connector.exchange.people import Concept, Period
-from connector.hl7.datatypes.said import carried, erased, put, said
+from connector.hl7.datatypes.said import all_said, carried, erased, put, said
 from connector.hl7.escapes import format_text
 from connector.hl7.message import Repetition
 from connector.issues import IssueCode, Severity
@@ -143,13 +143,12 @@ def write_yes_no(answer: bool, run: Run) -> str:
 
 def read_cwe(node: Repetition, run: Run) -> Concept | Erase | None:
     """CE, CWE and CNE, v2.6 §2.A.13: the first coding, the version of its system and the original text. A text alone is no concept."""
-    code = said(node, 1)
+    code, display, system, version, text = all_said(node, 1, 2, 3, 7, 9)
     if code is None:
         return erased(node)
-    system = said(node, 3)
     if system is not None and run.context.systems is not None:
         system = carried(str(run.context.systems.canonical(system)), system)
-    return Concept(code=code, display=said(node, 2), system=system, version=said(node, 7), text=said(node, 9))
+    return Concept(code=code, display=display, system=system, version=version, text=text)
 
 
 def write_cwe(concept: Concept, node: Repetition, run: Run) -> None:
