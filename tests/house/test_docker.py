@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 import yaml
 
 from connector.settings import settings_from
+from tests.waiting import eventually
 
 PORT = re.compile(r"0\.0\.0\.0:(\d+)")
 
@@ -77,13 +77,13 @@ def up(process: subprocess.Popen[str]) -> str:
 
 
 def healthy(root: Path, folder: Path, **given: str) -> subprocess.CompletedProcess[str]:
-    """The health check, for a while: right after its announcement a lane may still be starting."""
-    for _ in range(20):
+    """The health check once it is well: right after its announcement a lane may still be starting."""
+
+    def look() -> subprocess.CompletedProcess[str] | None:
         found = run(root, "healthcheck.sh", folder, **given)
-        if found.returncode == 0:
-            break
-        time.sleep(0.2)
-    return found
+        return None if found.returncode else found
+
+    return eventually(look)
 
 
 def test_the_entry_point_serves_beyond_loopback_is_healthy_and_ends_with_0(root: Path, folder: Path) -> None:
@@ -95,7 +95,7 @@ def test_the_entry_point_serves_beyond_loopback_is_healthy_and_ends_with_0(root:
         found = healthy(root, folder, http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
         assert found.returncode == 0, found.stderr
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     after = run(root, "healthcheck.sh", folder)
     assert after.returncode == 1
     assert "not ready" in after.stderr
@@ -107,7 +107,7 @@ def test_a_connector_that_was_killed_is_not_healthy_although_its_address_stays(r
     with entered(root, folder) as process:
         up(process)
         process.kill()
-        process.wait(20)
+        process.wait(60)
     assert (folder / "data" / "http.address").exists()
     assert run(root, "healthcheck.sh", folder).returncode == 1
 
@@ -118,7 +118,7 @@ def test_words_after_serve_are_its_options_and_prevail(root: Path, folder: Path)
         assert len(PORT.findall(told)) == 1, told
         assert healthy(root, folder).returncode == 0
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("by", ["variable", "word"])
@@ -138,7 +138,7 @@ def test_a_sites_settings_say_where_it_listens(root: Path, folder: Path, by: str
         assert f"data: {folder / 'data'}" in told
         assert healthy(root, folder, **named).returncode == 0
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_settings_that_are_named_and_absent_are_refused_rather_than_replaced(root: Path, folder: Path) -> None:

@@ -104,7 +104,7 @@ async def main(url: str, folder: Path, node: str, options: dict[str, str]) -> No
     Lines(folder / "ready").put(node, os.getpid())
     await stopped.wait()
     for worker in workers:
-        await worker.stop(2)
+        await worker.stop(30)
     await asyncio.gather(*tasks)
     await reception.stop()
     try:

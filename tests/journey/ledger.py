@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.journal_kit import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DESTINATIONS = ("dpi", "dmp")
@@ -83,7 +83,8 @@ def spawn(url: str, folder: Path, node: str, **options: object) -> subprocess.Po
         )
     _STARTED.append(process)
     line = f"{node} {process.pid}"
-    assert eventually(lambda: line in _lines(folder / "ready")), "the engine did not start"
+    eventually(lambda: line in _lines(folder / "ready") or process.poll() is not None)
+    assert process.poll() is None, "the engine did not start"
     return process
 
 

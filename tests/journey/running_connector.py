@@ -7,17 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from connector.demo import demo_message
 from connector.exchange.moments import Moment
 
 COMMAND = [sys.executable, "-c", "from connector.cli import main; main()"]
-_Found = TypeVar("_Found")
+SERVE = ("serve", "--json", "--mllp", "0", "--http", "0", "--data", "d")
 
 #: Values of the demonstration's patient: none of them may stand where people look without a reason.
 PATIENT_VALUES = ("PAT-TROIS", "279035121518989", "DEMO-0042", "19790328")
@@ -62,15 +61,12 @@ def _told(process: subprocess.Popen[str], logs: Path) -> dict[str, Any]:
     raise AssertionError(text + logs.read_text("utf-8"))
 
 
-def eventually(look: Callable[[], _Found | None], seconds: float = 60.0) -> _Found:
-    """What `look` finds, once it finds something."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, f"nothing within {seconds} s"
-        time.sleep(0.05)
-    return found
+def mllp(told: dict[str, Any]) -> tuple[str, int]:
+    """Host and port of its MLLP receiver."""
+    host, _, port = told["receivers"]["mllp"].rpartition(":")
+    return host, int(port)
 
 
-def a_letter(control_id: str, number: int) -> bytes:
+def a_letter(control_id: str, number: int = 1) -> bytes:
     """The demonstration's message: an MDM^T02 with a CDA, in it a PDF."""
     return demo_message(Moment("2026-01-05T10:15:00+01:00"), control_id, f"1.2.250.1.213.1.4.10.9.99.{number}")

@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journey.running_connector import eventually, running
+from tests.journey.running_connector import running
 from tests.unit.monsisra.sample import DOMAIN, data
+from tests.waiting import eventually
 
 PROFILE = {"content-type": "application/vnd.monsisra.exchange+json"}
 REGION = "site: region\nenvironment: test\nhttp: {port: 0}\n"

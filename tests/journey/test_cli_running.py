@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +13,8 @@ from typing import IO, Any
 
 import pytest
 
-from connector.demo import demo_message
-from connector.exchange.moments import Moment
-
-COMMAND = [sys.executable, "-c", "from connector.cli import main; main()"]
-
-
-def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "LC_", "LANG"))}
+from tests.journey.running_connector import COMMAND, a_letter, environment
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -67,9 +59,7 @@ def first_json(stream: IO[str] | None) -> Any:
 
 def letter(tmp_path: Path, control_id: str) -> Path:
     path = tmp_path / f"{control_id}.hl7"
-    path.write_bytes(
-        demo_message(Moment("2026-01-05T10:15:00+01:00"), control_id, f"1.2.250.1.213.1.4.10.9.99.{len(control_id)}")
-    )
+    path.write_bytes(a_letter(control_id))
     return path
 
 
@@ -127,10 +117,7 @@ def test_flags_alone_carry_a_message_to_a_partner_unchanged(tmp_path: Path) -> N
             done = run(tmp_path, "send", "--mllp", told["receivers"]["mllp"], message)
             assert done.returncode == 0, done.stdout + done.stderr
             kept = tmp_path / "kept" / "000001.hl7"
-            for _ in range(200):
-                if kept.exists() and kept.stat().st_size:
-                    break
-                time.sleep(0.05)
+            eventually(lambda: kept.exists() and kept.stat().st_size == message.stat().st_size)
             assert kept.read_bytes() == message.read_bytes()
             assert (tmp_path / "d" / "http.address").read_text(encoding="ascii").strip() == told["http"]
             again = run(tmp_path, "serve", "--mllp", 0, "--http", 0, "--data", "d")
@@ -170,11 +157,7 @@ def test_a_sites_folder_serves_as_it_stands(tmp_path: Path) -> None:
         assert set(told["destinations"]) == {"business", "fhir"}
         assert run(tmp_path, "send", "--mllp", told["receivers"]["mllp"], message).returncode == 0
         folder = tmp_path / "site" / "business"
-        for _ in range(200):
-            if list(folder.glob("*/index.csv")):
-                break
-            time.sleep(0.05)
-        assert list(folder.glob("*/index.csv"))
+        eventually(lambda: list(folder.glob("*/index.csv")))
         process.send_signal(signal.SIGHUP)
         time.sleep(0.3)
         assert process.poll() is None

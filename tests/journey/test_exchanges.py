@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journey.running_connector import eventually, running
+from tests.journey.running_connector import running
 from tests.unit.monsisra.sample import CASES, DOMAIN, data, raw, read
+from tests.waiting import eventually
 
 SETTINGS = f"""\
 site: region

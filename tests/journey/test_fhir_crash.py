@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.fhir_kit import submission
-from tests.journey.running_connector import COMMAND, environment, eventually, running
+from tests.journey.running_connector import COMMAND, SERVE, environment, running
+from tests.waiting import eventually
 
 COUNT = 24
-SERVE = ("serve", "--json", "--mllp", "0", "--http", "0", "--data", "d")
 
 
 def post(base: str, number: int) -> bool:
@@ -52,8 +51,7 @@ def test_a_kill_between_two_answers_loses_nothing_and_doubles_nothing(tmp_path: 
         threads = [threading.Thread(target=some, args=(range(start, COUNT, 4),)) for start in range(4)]
         for thread in threads:
             thread.start()
-        while len(answered) < 8:
-            time.sleep(0.01)
+        eventually(lambda: len(answered) >= 8)
     finally:
         process.kill()
         process.communicate()

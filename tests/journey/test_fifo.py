@@ -13,6 +13,7 @@ from connector.ports import DeliveryFailed, Inbound, Policy, Retry
 from connector.store.database import JournalLocked
 from connector.store.journal import SqlJournal
 from tests.journal_kit import ListSender, TinyJudge, opened, postgres, postgres_server, raw_of, url
+from tests.waiting import until
 
 __all__ = ["postgres", "postgres_server", "url"]
 
@@ -43,13 +44,6 @@ class Door:
 
 def busy() -> DeliveryFailed:
     return DeliveryFailed(Retry.SAFE, Issue.of(Severity.ERROR, IssueCode.UNREACHABLE, what="test"))
-
-
-async def until(condition, seconds=20.0):
-    end = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < end, "not reached in time"
-        await asyncio.sleep(0.01)
 
 
 def test_heads_that_fail_are_overtaken_by_nobody(url):

@@ -8,14 +8,11 @@ from pathlib import Path
 from connector.app import Application
 from connector.store.search import Filters
 from tests.unit.app.test_application import letter, sent, settings
+from tests.waiting import until
 
 
-async def found(folder: Path, pattern: str, seconds: float = 60.0) -> Path:
-    for _ in range(int(seconds / 0.05)):
-        if paths := list(folder.glob(pattern)):
-            return paths[0]
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"no {pattern} in {seconds} s")
+async def found(folder: Path, pattern: str) -> Path:
+    return (await until(lambda: list(folder.glob(pattern))))[0]
 
 
 async def travelled(tmp_path: Path) -> None:

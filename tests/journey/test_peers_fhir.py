@@ -23,7 +23,8 @@ from fhirpy import SyncFHIRClient
 from connector.demo import demo_document
 from connector.endpoints.mllp_peer import send_messages
 from connector.exchange.moments import Moment
-from tests.journey.running_connector import a_letter, eventually, running
+from tests.journey.running_connector import SERVE, a_letter, running
+from tests.waiting import eventually
 
 WRITTEN = Moment("2026-01-05T10:15:00+01:00")
 
@@ -102,7 +103,7 @@ def fhir_server() -> Iterator[Server]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)
 
 
 def send(told: dict[str, Any], *messages: bytes) -> list[str]:
@@ -121,7 +122,7 @@ def send(told: dict[str, Any], *messages: bytes) -> list[str]:
 
 def test_a_fhir_server_of_others_gets_a_valid_transaction_with_the_exact_document(tmp_path: Path) -> None:
     with fhir_server() as server:
-        with running(tmp_path, "serve", "--json", "--mllp", 0, "--http", 0, "--to", server.url, "--data", "d") as told:
+        with running(tmp_path, *SERVE, "--to", server.url) as told:
             assert send(told, a_letter("FHIR0001", 1)) == ["AA"]
             eventually(lambda: server.bundles)
         (bundle,) = server.bundles
@@ -181,7 +182,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     import httpx
 
     folder = tmp_path_factory.mktemp("own")
-    with running(folder, "serve", "--json", "--mllp", 0, "--http", 0, "--data", "d") as told:
+    with running(folder, *SERVE) as told:
         assert send(told, a_letter("FHIR0003", 3), a_letter("FHIR0004", 4)) == ["AA", "AA"]
         address = f"{told['http']}/fhir"
         eventually(lambda: httpx.get(f"{address}/DocumentReference", trust_env=False).json().get("total") == 2)

@@ -18,7 +18,8 @@ from fhirpy import SyncFHIRClient
 from fhirpy.base.exceptions import OperationOutcome, ResourceNotFound
 
 from tests.fhir_kit import INS, document, patient, submission
-from tests.journey.running_connector import COMMAND, environment, eventually, running
+from tests.journey.running_connector import COMMAND, SERVE, environment, running
+from tests.waiting import eventually
 
 
 class Place:
@@ -45,7 +46,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("written")
-    with running(folder, "serve", "--json", "--mllp", 0, "--http", 0, "--data", "d") as told:
+    with running(folder, *SERVE) as told:
         yield Place(f"{told['http']}/fhir", folder)
 
 

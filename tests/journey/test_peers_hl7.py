@@ -19,7 +19,8 @@ from lxml import etree
 
 from connector.cli import run
 from tests.golden import journeys_kit
-from tests.journey.served import address, letter, served, until
+from tests.journey.running_connector import SERVE, a_letter, mllp, running
+from tests.waiting import eventually
 
 LIMIT = 64 * 1024 * 1024  # of python-hl7's reader; its default of 64 KiB is less than a letter with a scanned page
 
@@ -33,7 +34,7 @@ def answer(block: bytes) -> hl7.Message:
 
 def large(control_id: str, number: int, size: int) -> bytes:
     """The letter with a document of `size` bytes: a comment in the CDA's prologue."""
-    message = letter(control_id, number)
+    message = a_letter(control_id, number)
     start = message.index(b"Base64^") + 7
     end = message.index(b"|", start)
     head, mark, rest = base64.b64decode(message[start:end]).partition(b"<ClinicalDocument")
@@ -76,7 +77,7 @@ class Receiver:
             yield self
         finally:
             loop.call_soon_threadsafe(ended.set)
-            thread.join(5)
+            thread.join(60)
             loop.close()
 
 
@@ -93,15 +94,16 @@ async def send_in_one_connection(host: str, port: int, messages: list[bytes]) ->
 
 
 def test_python_hl7_sends_to_us_and_receives_from_us_byte_for_byte(tmp_path: Path) -> None:
-    first, others = letter("PEER0001"), [letter("PEER0002", 2), large("PEER0003", 3, 1_500_000)]
-    with Receiver().listening() as receiver, served(tmp_path, "--to", f"mllp://127.0.0.1:{receiver.port}") as told:
-        host, port = address(told)
+    first, others = a_letter("PEER0001"), [a_letter("PEER0002", 2), large("PEER0003", 3, 1_500_000)]
+    to = "mllp://127.0.0.1:{}"
+    with Receiver().listening() as receiver, running(tmp_path, *SERVE, "--to", to.format(receiver.port)) as told:
+        host, port = mllp(told)
         with MLLPClient(host, port) as client:
             acknowledged = [answer(client.send_message(first))]
             # The same once more: the same answer, and nothing is delivered twice.
             acknowledged.append(answer(client.send_message(first)))
         acknowledged += asyncio.run(send_in_one_connection(host, port, others))
-        until(lambda: len(receiver.received) >= 3)
+        eventually(lambda: len(receiver.received) >= 3)
     said = [(str(ack["MSA.F1.R1"]), str(ack["MSA.F2.R1"]), str(ack["MSH.F9.R1.C1"])) for ack in acknowledged]
     assert said == [("AA", name, "ACK") for name in ("PEER0001", "PEER0001", "PEER0002", "PEER0003")]
     assert receiver.received == [first, *others]
@@ -114,9 +116,9 @@ def test_python_hl7_sends_to_us_and_receives_from_us_byte_for_byte(tmp_path: Pat
 
 def test_python_hl7_reads_our_refusal(tmp_path: Path) -> None:
     """A message that is none of ours is refused on the same connection, which stays good for the next."""
-    wrong = letter("PEER0009").replace(b"MDM^T02^MDM_T02", b"ZZZ^Z99^ZZZ_Z99")
-    with served(tmp_path) as told:
-        refused, taken = asyncio.run(send_in_one_connection(*address(told), [wrong, letter("PEER0010")]))
+    wrong = a_letter("PEER0009").replace(b"MDM^T02^MDM_T02", b"ZZZ^Z99^ZZZ_Z99")
+    with running(tmp_path, *SERVE) as told:
+        refused, taken = asyncio.run(send_in_one_connection(*mllp(told), [wrong, a_letter("PEER0010")]))
     assert str(refused["MSA.F1.R1"]) in ("AE", "AR")
     assert str(refused["MSA.F2.R1"]) == "PEER0009"
     assert str(refused["ERR.F3.R1.C1"]).isdigit(), "an error code of table 0357"

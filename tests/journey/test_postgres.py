@@ -17,8 +17,9 @@ import pytest
 from connector.ports import Receipt
 from connector.store.ownership import Watch, guard_session
 from connector.store.preparing import bucket_of
-from tests.journal_kit import PostgresServer, entry_of, eventually, opened, postgres, postgres_server
+from tests.journal_kit import PostgresServer, entry_of, opened, postgres, postgres_server
 from tests.journey.ledger import IN_FLIGHT, count, delivered, ended, spawn
+from tests.waiting import eventually
 
 __all__ = ["ended", "postgres", "postgres_server"]
 
@@ -174,7 +175,7 @@ def test_a_session_is_ended_when_it_was_silent_for_as_long_as_its_node_may_be(
             assert ask(postgres, f"{living}{process}") == 1
         now[0] = 600.0
         watch.look(watching)
-        assert eventually(lambda: ask(postgres, f"{living}{process}") == 0, 60)
+        eventually(lambda: ask(postgres, f"{living}{process}") == 0, 60)
         now[0] = 1100.0
         watch.look(watching)
         for connection in (spoken, idle, foreign):
@@ -241,15 +242,15 @@ def _lines(folder: Path, node: str) -> int:
 def test_lanes_of_a_killed_node_go_on(tmp_path: Path, postgres: str) -> None:
     ingest = spawn(postgres, tmp_path, "in", deliver=0, keys=6)
     first = spawn(postgres, tmp_path, "w1", ingest=0, delay=0.05)
-    assert eventually(lambda: _lines(tmp_path, "w1") > 20)
+    eventually(lambda: _lines(tmp_path, "w1") > 20)
     second = spawn(postgres, tmp_path, "w2", ingest=0, delay=0.05)
     first.kill()
     first.wait()
     before = _lines(tmp_path, "w2")
-    assert eventually(lambda: _lines(tmp_path, "w2") > before)
+    eventually(lambda: _lines(tmp_path, "w2") > before)
     ingest.send_signal(signal.SIGTERM)
     assert ingest.wait(60) == 0
-    assert eventually(lambda: delivered(tmp_path))
+    eventually(lambda: delivered(tmp_path))
     second.send_signal(signal.SIGTERM)
     assert second.wait(60) == 0
     found = count(tmp_path)
@@ -260,14 +261,14 @@ def test_lanes_of_a_killed_node_go_on(tmp_path: Path, postgres: str) -> None:
 def test_a_frozen_node_loses_its_lanes_and_sends_nothing_stale_when_it_thaws(tmp_path: Path, postgres: str) -> None:
     ingest = spawn(postgres, tmp_path, "in", deliver=0, keys=6)
     first = spawn(postgres, tmp_path, "w1", ingest=0, delay=0.05, freeze=3)
-    assert eventually(lambda: _lines(tmp_path, "w1") > 20)
+    eventually(lambda: _lines(tmp_path, "w1") > 20)
     first.send_signal(signal.SIGSTOP)
     second = spawn(postgres, tmp_path, "w2", ingest=0, delay=0.05, freeze=3)
-    assert eventually(lambda: _lines(tmp_path, "w2") > 50)
+    eventually(lambda: _lines(tmp_path, "w2") > 50)
     ingest.send_signal(signal.SIGTERM)
     assert ingest.wait(60) == 0
     first.send_signal(signal.SIGCONT)
-    assert eventually(lambda: delivered(tmp_path))
+    eventually(lambda: delivered(tmp_path))
     time.sleep(0.5)
     for node in (first, second):
         node.send_signal(signal.SIGTERM)
@@ -280,17 +281,17 @@ def test_after_a_crash_of_postgresql_the_same_process_goes_on(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
     node = spawn(postgres, tmp_path, "n", keys=6, delay=0.02)
-    assert eventually(lambda: _lines(tmp_path, "n") > 20)
+    eventually(lambda: _lines(tmp_path, "n") > 20)
     postgres_server.crash()
     time.sleep(1.0)
     postgres_server.start()
     before = _lines(tmp_path, "n")
-    assert eventually(lambda: _lines(tmp_path, "n") > before + 5)
+    eventually(lambda: _lines(tmp_path, "n") > before + 5)
     time.sleep(0.5)
     node.send_signal(signal.SIGTERM)
     assert node.wait(60) == 0
     last = spawn(postgres, tmp_path, "last", ingest=0)
-    assert eventually(lambda: delivered(tmp_path))
+    eventually(lambda: delivered(tmp_path))
     last.send_signal(signal.SIGTERM)
     assert last.wait(60) == 0
     found = count(tmp_path)
