@@ -100,7 +100,8 @@ class ContentFiles:
     def view(self, digest: str) -> memoryview:
         """The same, mapped read-only and not read into memory. Raises the same."""
         with self.path(digest).open("rb") as file:
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            whole = os.fstat(file.fileno()).st_size  # nothing cannot be mapped
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if whole else b"")
         if sha256(data) != digest:
             raise OSError(f"content {digest} is damaged on disk")
         return data

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.bench.attachments import posted
 from tests.bench.running import CONNECTOR, HERE, ROOT, Running, connector, json_of, memory_mb, other
 
 __all__ = ["ROWS", "Measured", "Row", "Site"]
@@ -143,6 +144,16 @@ def large(site: Site) -> Measured:
     )
 
 
+def attachment(kind: str) -> Measure:
+    """POST of a 24 MB attachment: what the process grew by until it answered, over the size of the attachment."""
+
+    def measure(_: Site) -> Measured:
+        found = posted(kind)
+        return Measured(found.pop("grown"), found)
+
+    return measure
+
+
 def idle(_: Site) -> Measured:
     """Resident memory of `connector serve` that has listened for a second."""
     with connector() as running:
@@ -219,6 +230,8 @@ ROWS: tuple[Row, ...] = (
         {"ours": durable, "floor": durable_of("group", ""), "hl7": durable_of("hl7", "hl7")}, higher=True,
     ),
     Row("mdm10m", "10 MB end to end: peak memory over size", "×", 3, {"ours": large}),
+    Row("post-form", "POST of a form with a file of 24 MB: peak memory over size", "×", 1.5, {"ours": attachment("form")}),
+    Row("post-inline", "POST of 24 MB as base64: peak memory over size", "×", 2.5, {"ours": attachment("inline")}),
     Row("import", "import of the product, CPU", "s", 0.5, {"ours": child_cpu(sys.executable, "-c", "import connector.app"), "floor": child_cpu(sys.executable, "-c", "pass")}),
     Row("help", "`connector --help`, CPU", "s", 0.5, {"ours": child_cpu(str(CONNECTOR), "--help"), "floor": child_cpu(sys.executable, "-c", "pass")}),
     Row("idle", "idle memory of `connector serve`", "MB", 60, {"ours": idle}, rounds=1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from connector.endpoints import Endpoint
 from connector.endpoints.folder_in import FolderIn, FolderInSettings
 from connector.endpoints.folder_out import FolderOut, FolderOutSettings
 from connector.engine.clock import SystemClock
+from connector.exchange.documents import Content
 from connector.exchange.model import Exchange
 from connector.issues import Outcome
 from connector.monsisra.codec import dump, parse
@@ -64,6 +67,26 @@ async def test_what_is_refused_keeps_its_file_apart_with_field_and_code_and_with
     assert "message 2: patient MODE_FIELD" in reasons
     assert "message 3: mode EXCHANGE_VALUE" in reasons
     assert "CANARI" not in reasons
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson"])
+async def test_a_large_attachment_is_kept_once_and_found_again(name: str, tmp_path: Path) -> None:
+    pdf = b"%PDF-1.7" + bytes(range(256)) * 2000
+    value = data("mail")
+    value["documents"][0]["content"] = {"data": base64.b64encode(pdf).decode()}
+    line = json.dumps(value).encode()
+    assert await dropped(tmp_path, name, b" \r\n" + line + b"\r\n") == ["translated"]
+    async with site(str(tmp_path / "journal.db")) as here:
+        found = here.journal.bodies.of([1])[1]
+        assert found.exchange is not None
+        assert found.exchange.documents[0].content == Content(
+            data=pdf,
+            size=len(pdf),
+            sha1=hashlib.sha1(pdf, usedforsecurity=False).hexdigest(),
+            sha256=hashlib.sha256(pdf).hexdigest(),
+        )
+        assert found.raw.strip() == line
+        assert len(list(tmp_path.glob("journal.db.contents/*/*"))) == 1
 
 
 async def test_a_line_beyond_the_limit_is_kept_as_a_part_and_the_next_one_is_read(tmp_path: Path) -> None:

@@ -66,9 +66,12 @@ def test_damage_on_disk_is_noticed(tmp_path):
     files = ContentFiles(tmp_path)
     digest = sha256(b"good")
     files.keep(digest, b"good")
-    files.path(digest).write_bytes(b"evil")
-    with pytest.raises(OSError, match="damaged"):
-        files.read(digest)
+    assert (files.read(digest), files.view(digest)) == (b"good", b"good")
+    for damaged in (b"evil", b"goo", b""):
+        files.path(digest).write_bytes(damaged)
+        for read in (files.read, files.view):
+            with pytest.raises(OSError, match="damaged"):
+                read(digest)
 
 
 def test_orphans_are_old_files_that_no_row_names(tmp_path):
