@@ -16,7 +16,7 @@ import msgspec
 from connector.app.compiled import Compiled, compile_site, site_context
 from connector.app.endpoints import built, fhir_api
 from connector.app.journal import open_journal
-from connector.app.routing import desk_settings, written_as
+from connector.app.routing import desk_settings, shaped_as, written_as
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -127,7 +127,8 @@ class Application:
         from connector.pipeline.messages import messages_of
 
         context = self.context()
-        options = {**context.options, **written_as(self.settings).get(claimed.destination, {})}
+        asked = written_as(self.settings).get(claimed.destination, {})
+        options = {**context.options, **asked, **shaped_as(self.settings, claimed.destination)}
         if format_name == "hl7" and not claimed.part and len(messages_of(claimed.exchange, options)) > 1:
             # Sent here by hand, not by a route: which of the messages is meant, nobody said.
             return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.TOO_MANY, limit=1, what="message"),))
@@ -145,7 +146,9 @@ class Application:
 
         if claimed.exchange is None:
             return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),))
-        run = Run(msgspec.structs.replace(self.context(), message=claimed.message_id))
+        context = self.context()
+        options = {**context.options, **shaped_as(self.settings, claimed.destination)}
+        run = Run(msgspec.structs.replace(context, options=options, message=claimed.message_id))
         made = self._running.desk.desk.translator.write_tree(claimed.exchange, FORMATS[format_name], run)
         self._running.noted.note(claimed.message_id, run.untranslated)
         return Outcome(made, tuple(run.issues))

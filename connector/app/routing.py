@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from connector.settings import Settings
 
-__all__ = ["desk_settings", "written_as"]
+__all__ = ["desk_settings", "shaped_as", "written_as"]
 
 
 def desk_settings(settings: Settings) -> Any:
@@ -51,3 +51,12 @@ def written_as(settings: Settings) -> dict[str, dict[str, str]]:
         for name, found in settings.destinations.items()
         if found.kind == "mllp" and found.options.get("format", "raw") == "hl7"
     }
+
+
+def shaped_as(settings: Settings, destination: str) -> dict[str, str]:
+    """What a FHIR destination asks of its Bundles: sections, or each document as a FHIR document."""
+    found = settings.destinations.get(destination)
+    if found is None or found.kind != "fhir":
+        return {}
+    asked = {"sections": "true"} if found.options.get("sections") else {}
+    return {**asked, "shape": "document"} if found.options.get("mode") == "documents" else asked

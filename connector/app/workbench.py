@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from connector.app.compiled import compile_site, site_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connector.exchange.model import Exchange
+    from connector.exchange.model import Context, Exchange
     from connector.issues import Issue, Outcome
     from connector.monsisra.advice import Advice
     from connector.pipeline.explain import Explanation
@@ -34,7 +36,9 @@ class Workbench:
         compiled = compile_site(settings)
         self.version = compiled.version
         self._translator = compiled.translator
-        self._context = site_context(settings, compiled.tables)(_FIXED if fixed else SystemClock().now())
+        context = site_context(settings, compiled.tables)(_FIXED if fixed else SystemClock().now())
+        # Who converts by hand sees what a structured document says.
+        self._context = replace(context, options={**context.options, "sections": "true"})
 
     def detect(self, raw: bytes) -> str | None:
         """The format that the bytes look like."""
@@ -42,15 +46,18 @@ class Workbench:
 
         return detect(raw)
 
-    def convert(self, raw: bytes, to: str, origin: str | None = None) -> Outcome[bytes]:
-        """Bytes in another format, with every issue of reading and writing."""
-        return self._translator.convert(raw, origin, to, self._context)
+    def _shaped(self, shape: str) -> Context:
+        return replace(self._context, options={**self._context.options, "shape": shape}) if shape else self._context
 
-    def explain(self, raw: bytes, to: str, origin: str | None = None) -> Outcome[Explanation]:
+    def convert(self, raw: bytes, to: str, origin: str | None = None, *, shape: str = "") -> Outcome[bytes]:
+        """Bytes in another format, with every issue of reading and writing. `shape` `document`: FHIR as a document Bundle."""
+        return self._translator.convert(raw, origin, to, self._shaped(shape))
+
+    def explain(self, raw: bytes, to: str, origin: str | None = None, *, shape: str = "") -> Outcome[Explanation]:
         """Where each value of the conversion comes from. Places only."""
         from connector.pipeline.explain import explain
 
-        return explain(self._translator, raw, origin, to, self._context)
+        return explain(self._translator, raw, origin, to, self._shaped(shape))
 
     def validate(self, raw: bytes, origin: str | None = None) -> tuple[str, tuple[Issue, ...]]:
         """The format, and everything that is wrong."""

@@ -14,6 +14,8 @@ from connector.cli.terminal import Terminal
 
 __all__ = ["register"]
 
+SHAPES = ("transaction", "document")
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -35,6 +37,14 @@ def convert(
             "--from", metavar="hl7|cda|fhir|hprim|exchange", help="Format of the input; recognised by default."
         ),
     ] = None,
+    shape: Annotated[
+        str,
+        typer.Option(
+            "--shape",
+            metavar="transaction|document",
+            help="FHIR as a transaction, or as a document that holds the first one whole.",
+        ),
+    ] = "transaction",
     trace: Annotated[
         bool, typer.Option("--trace", help="Also say on the error stream where each value came from.")
     ] = False,
@@ -49,9 +59,12 @@ def convert(
 
     terminal: Terminal = ctx.obj
     check_format(to)
+    if shape not in SHAPES:
+        raise typer.BadParameter(", ".join(SHAPES), param_hint="--shape")
+    asked = "document" if shape == "document" else ""
     raw = read_input(source)
     bench = Workbench(load_site(terminal, settings))
-    made = bench.convert(raw, to, origin)
+    made = bench.convert(raw, to, origin, shape=asked)
     lines = issue_lines(terminal, made.issues)
     if made.value is None or not made.accepted:
         terminal.refuse(lines or [terminal.text("cannot be converted")], list(made.issues))
@@ -60,7 +73,7 @@ def convert(
     if trace:
         from connector.cli.explain import draw_trace
 
-        draw_trace(terminal, bench.explain(raw, to, origin), stream=sys.stderr)
+        draw_trace(terminal, bench.explain(raw, to, origin, shape=asked), stream=sys.stderr)
     _write(terminal, made.value, output)
 
 

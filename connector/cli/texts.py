@@ -36,6 +36,7 @@ _OPTIONS = {
     "Data folder; by default that of the settings.": "Dossier des données ; par défaut celui des réglages.",
     "Deliver to mllp://HOST:PORT, http(s)://… (FHIR) or a folder; may be repeated.": "Livrer à mllp://HÔTE:PORT, http(s)://… (FHIR) ou un dossier ; peut être répété.",
     "End after so many messages; 0 = go on.": "Finir après tant de messages ; 0 = continuer.",
+    "FHIR as a transaction, or as a document that holds the first one whole.": "FHIR en transaction, ou en document qui contient le premier en entier.",
     "File to convert; - for the standard input.": "Fichier à convertir ; - pour l'entrée standard.",
     "File to show; - for the standard input.": "Fichier à montrer ; - pour l'entrée standard.",
     "Write an HTML page that runs nothing and fetches nothing.": "Écrire une page HTML qui n'exécute et ne va chercher rien.",

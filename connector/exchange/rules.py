@@ -86,14 +86,14 @@ def intent_agrees(exchange: Exchange, _context: Context, facts: Facts) -> Iterat
 
 
 def documents_present(exchange: Exchange, _context: Context, facts: Facts) -> Iterator[Issue]:
-    """A document message carries one document at least, with its content; an MDM exactly one."""
+    """A document message carries one document at least, with its content or what it says in sections; an MDM exactly one."""
     if exchange.intent not in INTENTS:
         return
     if not exchange.documents:
         yield Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING, "documents")
     for place, document in _documents(exchange):
         content = document.content
-        if content is None or (not content.data and not content.sha256):
+        if (content is None or (not content.data and not content.sha256)) and not document.sections:
             yield Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING, f"{place}.content")
     profile = exchange.envelope.profile if exchange.envelope is not None else None
     if facts.type == "MDM" and profile != VOLET_LPS and len(exchange.documents) > 1:

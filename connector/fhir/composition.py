@@ -155,13 +155,19 @@ def related(document: Resource, url: str) -> None:
 def closed_bundle(
     filing: Filing, tree: Resource, flat: Callable[[Resource, str], Resource], entries: list[Resource]
 ) -> Resource:
-    """The first document as a Bundle of type document: the Composition, then what it leads to. Others are told, TOO_MANY."""
+    """The first document as a Bundle of type document: the Composition, then what it leads to. Others are told, TOO_MANY.
+
+    DOCUMENT_MISSING when there is none: the Bundle is empty then.
+    """
     run = filing.run
     documents: list[Resource] = tree.get("DocumentReference", [])
-    if len(documents) != 1:
+    if not documents:
+        run.report(Severity.ERROR, IssueCode.DOCUMENT_MISSING, "Bundle.entry")
+        return {"resourceType": "Bundle", "type": "document", "entry": []}
+    if len(documents) > 1:
         run.report(Severity.WARNING, IssueCode.TOO_MANY, "DocumentReference", limit=1, what="document")
     place = "DocumentReference[1].composition[1]"
-    node: Resource = documents[0] if documents else {"composition": [{"resourceType": "Composition"}]}
+    node = documents[0]
     composition = dict(node["composition"][0])
     body = _body(filing.exchange, node)
     if body is not None and "section" not in composition:
@@ -177,6 +183,7 @@ def closed_bundle(
     ordered = sorted((each for each in entries if each["fullUrl"] in reached), key=lambda each: each["fullUrl"] != url)
     return {
         "resourceType": "Bundle",
+        "id": derived(run.context, "bundle", identity),
         "identifier": identifier,
         "type": "document",
         "timestamp": to_instant(run.context.now, run.context.zone) or run.context.now,

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from connector.fhir.codec import Resource
 from connector.fhir.search import PARAMETERS
+from connector.fhir.submission import condition
+from connector.fhir.transaction import renamed
 from connector.issues import Issue, IssueCode, Outcome, Severity
 
-__all__ = ["Request", "is_identified", "requests", "version_of"]
+__all__ = ["Request", "as_transaction", "is_identified", "requests", "version_of"]
 
 _METHODS = ("POST", "PUT", "GET", "HEAD", "PATCH")
 #: What names a resource in its sender's own words: the same bytes with it are the same thing sent again.
@@ -28,6 +30,28 @@ class Request(NamedTuple):
     unless: str | None = None  # If-None-Exist
     match: str | None = None  # If-Match
     place: str = ""
+
+
+def as_transaction(document: Mapping[str, Any]) -> Resource:
+    """A FHIR document as the transaction that files it (R4 §3.3): each resource is new under an id of ours, a Patient who is known is himself."""
+    entries = [each for each in document.get("entry", ()) if isinstance(each.get("resource"), dict)]
+    urls = {
+        "/".join(str(each["fullUrl"]).rsplit("/", 2)[-2:]): each["fullUrl"] for each in entries if "fullUrl" in each
+    }
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {**each, "resource": renamed(each["resource"], urls), "request": _filed(each["resource"])}
+            for each in entries
+        ],
+    }
+
+
+def _filed(resource: Resource) -> Resource:
+    made = {"method": "POST", "url": resource["resourceType"]}
+    known = condition(resource) if made["url"] == "Patient" else None
+    return {**made, "ifNoneExist": known} if known is not None else made
 
 
 def requests(bundle: Mapping[str, Any], base: str) -> Outcome[list[Request]]:

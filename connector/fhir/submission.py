@@ -12,7 +12,7 @@ from typing import Any
 from connector.fhir.codec import Resource
 from connector.fhir.pdsm import DOCUMENT, PROVIDE, SUBMISSION_SET
 
-__all__ = ["submission"]
+__all__ = ["condition", "submission"]
 
 #: What a submission is made of, in this order (MHD 4.2.3, Bundle.entry slices).
 _KINDS = ("List", "DocumentReference", "Binary", "Patient")
@@ -43,11 +43,16 @@ def _claimed(roots: list[Resource]) -> Resource:
 def _entry(url: str, resource: Resource) -> Resource:
     kind = resource["resourceType"]
     request: Resource = {"method": "POST", "url": kind}
-    known = next(_identifiers(resource), None)
+    known = condition(resource)
     if known is not None:
-        system, value = known
-        request["ifNoneExist"] = f"identifier={_quoted(system)}%7C{_quoted(value)}"
+        request["ifNoneExist"] = known
     return {"fullUrl": url, "resource": resource, "request": request}
+
+
+def condition(resource: Resource) -> str | None:
+    """The query that finds a resource by its first identifier; None when it has none with a system."""
+    known = next(_identifiers(resource), None)
+    return f"identifier={_quoted(known[0])}%7C{_quoted(known[1])}" if known is not None else None
 
 
 def _quoted(text: str) -> str:

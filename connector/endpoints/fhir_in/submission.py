@@ -25,19 +25,29 @@ from connector.ports import Filing, Put
 __all__ = ["EXCHANGES", "Action", "Submission", "matched"]
 
 #: What says something to somebody: it goes through the intake and is delivered by its routes. Everything else is kept, no more.
-EXCHANGES = frozenset({"Communication", "DocumentReference", "ServiceRequest"})
+EXCHANGES = frozenset({"Communication", "Composition", "DocumentReference", "ServiceRequest"})
 #: What the verdict reads of the store beside what was posted: whom it is about, who says it, the bytes of its documents.
 _AROUND = frozenset(
     {
+        "AllergyIntolerance",
         "Binary",
         "CareTeam",
+        "Condition",
+        "Consent",
         "Device",
+        "DiagnosticReport",
         "Encounter",
         "HealthcareService",
+        "Immunization",
+        "MedicationStatement",
+        "Observation",
         "Organization",
         "Patient",
         "Practitioner",
         "PractitionerRole",
+        "Procedure",
+        "RelatedPerson",
+        "Specimen",
     }
 )
 _MOST_AROUND = 200
@@ -63,12 +73,16 @@ class Action:
 
 
 class Submission:
-    """The writes of one request. `seed` gives the ids of what is created: with the same seed the same ones."""
+    """The writes of one request. `seed` gives the ids of what is created: with the same seed the same ones. `named`: what the Bundle of a
+    FHIR document says of the document, its identifier."""
 
-    def __init__(self, site: Site, base: str, seed: str, requests: Sequence[Request]) -> None:
+    def __init__(
+        self, site: Site, base: str, seed: str, requests: Sequence[Request], named: Mapping[str, Any] | None = None
+    ) -> None:
         self.site = site
         self.base = base
         self.seed = seed
+        self.named = dict(named or {})
         self.actions = [Action(request) for request in requests]
         self.puts: list[Put] = []
         self.kind = requests[0].type if len(requests) == 1 else "Bundle"
@@ -181,7 +195,7 @@ class Submission:
 
     async def _write(self) -> None:
         self.puts = []
-        self.tree: Resource = {"resourceType": "Bundle", "type": "transaction", "entry": []}
+        self.tree: Resource = {"resourceType": "Bundle", "type": "transaction", **self.named, "entry": []}
         fresh = [action for action in self.actions if action.found is None]
         for action in fresh:
             self._enter(action.resource)

@@ -37,7 +37,7 @@ from connector.fhir.codec import Resource, dump
 from connector.fhir.incoming import is_binary
 from connector.fhir.outcome import to_outcome
 from connector.fhir.patching import patched
-from connector.fhir.requests import Request, is_identified, requests
+from connector.fhir.requests import Request, as_transaction, is_identified, requests
 from connector.fhir.search import PARAMETERS
 from connector.issues import Issue, IssueCode, Severity
 from connector.ports import FilingStale, Inbound, MessageState
@@ -47,7 +47,7 @@ __all__ = ["bundle", "create", "patch", "submitted", "update"]
 #: How often what others changed meanwhile is looked at again.
 _TRIES = 20
 _FORM = ("_format", "_pretty", "_elements")
-_TRANSACTIONS = ("transaction", "batch")
+_TRANSACTIONS = ("transaction", "batch", "document")
 
 
 async def create(site: Site, request: HttpRequest) -> Response:
@@ -156,14 +156,21 @@ async def _now(site: Site, action: Action, *, whole: bool) -> Mapping[str, Any]:
 
 
 async def submitted(
-    site: Site, request: HttpRequest, asked: Sequence[Request], raw: bytes, *, quiet: bool = False
+    site: Site,
+    request: HttpRequest,
+    asked: Sequence[Request],
+    raw: bytes,
+    *,
+    quiet: bool = False,
+    named: Mapping[str, Any] | None = None,
 ) -> tuple[Submission, int | None]:
-    """Everything written or nothing; with the number of the message in the journal (`quiet`: nobody is told). Raises RefusedError, JournalUnavailable."""
+    """Everything written or nothing; with the number of the message in the journal (`quiet`: nobody is told; `named`: the identifier of a
+    FHIR document). Raises RefusedError, JournalUnavailable."""
     resources = [each.resource for each in asked if each.resource is not None]
-    again = is_identified(resources)
+    again = bool(named) or is_identified(resources)
     # A body without an identifier of its sender is new each time: two equal words may be said one after the other.
     seed = hashlib.sha256(raw).hexdigest() if again else uuid.uuid4().hex  # noqa: TID251 - at the edge, and answered to the client
-    submission = Submission(site, site.base_of(request), seed, asked)
+    submission = Submission(site, site.base_of(request), seed, asked, named)
     for _ in range(_TRIES):
         await submission.prepare()
         if not submission.puts:
@@ -174,7 +181,7 @@ async def submitted(
             await site.documents.write(submission.puts)
             return submission, None
         except FilingStale:
-            submission = Submission(site, site.base_of(request), seed, asked)
+            submission = Submission(site, site.base_of(request), seed, asked, named)
     raise refuse(409, IssueCode.FHIR_CONDITION, expected="nobody else changing the same resource")
 
 
@@ -209,12 +216,17 @@ def _unavailable() -> RefusedError:
 
 
 async def bundle(site: Site, request: HttpRequest) -> Response:
-    """POST to the base: a transaction (all or none) or a batch (each for itself). Answers in the order of the entries."""
+    """POST to the base: a transaction (all or none), a batch (each for itself) or a FHIR document, which is filed as a transaction.
+
+    Answers in the order of the entries."""
     same_origin(request)
     posted, raw = await resource_of(request, site.settings)
     if posted["resourceType"] != "Bundle" or posted.get("type") not in _TRANSACTIONS:
-        raise refuse(422, IssueCode.FHIR_INVALID, "Bundle.type", expected="transaction or batch")
+        raise refuse(422, IssueCode.FHIR_INVALID, "Bundle.type", expected="transaction, batch or document")
     await checked(posted, len(raw))
+    named = {"identifier": posted["identifier"]} if posted["type"] == "document" and "identifier" in posted else None
+    if posted["type"] == "document":
+        posted = as_transaction(posted)
     read = requests(posted, site.base_of(request))
     if read.value is None:
         raise RefusedError(422, *read.issues)
@@ -224,7 +236,7 @@ async def bundle(site: Site, request: HttpRequest) -> Response:
     done: dict[str, Resource] = {}
     message = None
     if writes:
-        submission, message = await submitted(site, request, writes, raw)
+        submission, message = await submitted(site, request, writes, raw, named=named)
         done = {action.request.place: await _done(site, request, action) for action in submission.actions}
     entries = [done[each.place] if each.place in done else await _looked_up(site, request, each) for each in read.value]
     made = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}

@@ -64,9 +64,13 @@ class FhirOutSettings(EndpointSettings):
         default=None, description="`local`: file in the connector's own store, which its FHIR address answers from."
     )
     url: str | None = Field(default=None, description="Base address of a FHIR R4 server, e.g. https://fhir.example/r4.")
-    mode: Literal["transaction", "puts", "submission"] = Field(
+    mode: Literal["transaction", "puts", "submission", "documents"] = Field(
         default="transaction",
-        description="`transaction`: all or none in one request; `puts`: one PUT a resource, for servers without transactions; `submission`: documents alone, as IHE MHD ITI-65 (PDSm), for a shared record: only what may be shared leaves, hidden from the patient unless *Ma Santé Connectée* is ticked.",
+        description="`transaction`: all or none in one request; `puts`: one PUT a resource, for servers without transactions; `submission`: documents alone, as IHE MHD ITI-65 (PDSm), for a shared record: only what may be shared leaves, hidden from the patient unless *Ma Santé Connectée* is ticked; `documents`: each document as a FHIR document (a Bundle of type *document*, `PUT Bundle/<id>`) with its header and sections.",
+    )
+    sections: bool = Field(
+        default=False,
+        description="Also send what a structured document says: its header and sections as a Composition beside its DocumentReference, its entries as Condition, AllergyIntolerance, MedicationStatement, Immunization, Procedure, Observation, DiagnosticReport. ITI-65 (`submission`) allows none of them; `documents` always has them.",
     )
     token: SecretReference | None = Field(
         default=None,
@@ -109,6 +113,8 @@ class FhirOutSettings(EndpointSettings):
             raise ValueError("`url` is an http or https address without user, query or fragment")
         if self.store is not None and self.mode != "transaction":
             raise ValueError("`mode` is for a server: the connector's own store takes transactions")
+        if self.sections and self.mode == "submission":
+            raise ValueError("`sections` is not for `submission`: ITI-65 takes documents alone")
         if parts.scheme == "http" and not self.insecure and not _loopback(parts.hostname):
             raise ValueError("`url` is in clear: use https, or say why in `insecure`")
         return self
@@ -138,6 +144,8 @@ class FhirOut:
 
     async def deliver(self, claimed: Claimed, before_send: Callable[[], Awaitable[None]]) -> Receipt:
         """Deliver the resources of one message. Raises DeliveryFailed: NEVER (parked) when they are not FHIR or are refused."""
+        if self.settings.mode == "documents":
+            return await self._documents(claimed, before_send)
         bundle, issues = self._submission(claimed) if self.settings.mode == "submission" else self._bundle(claimed)
         if self.settings.store:
             return await self._file(bundle, issues, before_send)
@@ -228,6 +236,26 @@ class FhirOut:
             sent=body,
             answer=response.content,
             issues=(*issues, *_told(response)),
+        )
+
+    async def _documents(self, claimed: Claimed, before_send: Callable[[], Awaitable[None]]) -> Receipt:
+        """Each document as a Bundle of its own. Raises DeliveryFailed NEVER (rejected) when there is none."""
+        exchange = claimed.exchange
+        if exchange is None or not exchange.documents:
+            raise DeliveryFailed(Retry.NEVER, _issue(IssueCode.DOCUMENT_MISSING))
+        alone = [replace(claimed, exchange=replace(exchange, documents=(each,))) for each in exchange.documents]
+        made = [self._bundle(each) for each in alone]
+        await before_send()
+        sent, response = b"", None
+        for bundle, _ in made:
+            sent = dump(bundle)
+            response = await self._request("PUT", f"Bundle/{bundle['id']}", sent, MEDIA)
+        base = (self.settings.url or "").rstrip("/")
+        return Receipt(
+            reference="\n".join(f"{base}/Bundle/{bundle['id']}" for bundle, _ in made),
+            sent=sent,
+            answer=response.content if response is not None else b"",
+            issues=tuple(issue for _, told in made for issue in told),
         )
 
     async def _one_by_one(self, bundle: Resource, issues: tuple[Issue, ...]) -> Receipt:

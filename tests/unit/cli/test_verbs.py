@@ -278,3 +278,20 @@ def test_doctor_passes_where_all_is_well_and_fails_where_a_secret_is_absent(comm
     ill = command("doctor")
     assert ill.code == 1
     assert "NOT_THERE is not set" in ill.out
+
+
+@pytest.mark.parametrize(("shape", "first"), [("transaction", "Patient"), ("document", "Composition")])
+def test_a_letter_with_sections_is_a_transaction_or_a_fhir_document(
+    command: Command, root: Path, shape: str, first: str
+) -> None:
+    letter = root / "tests" / "golden" / "fhir" / "structured-letter" / "exchange.json"
+    made = json.loads(command("convert", letter, "--to", "fhir", "--shape", shape).out)
+    kinds = [each["resource"]["resourceType"] for each in made["entry"]]
+    assert (made["type"], kinds[0]) == (shape, first)
+    assert {"Composition", "Condition", "AllergyIntolerance", "MedicationStatement", "Procedure"} <= set(kinds)
+
+
+def test_an_unknown_shape_is_named(command: Command, letter: Path) -> None:
+    refused = command("convert", letter, "--shape", "bundle")
+    assert refused.code == 2
+    assert "transaction, document" in refused.err
