@@ -16,7 +16,7 @@ import msgspec
 from lxml import etree
 
 from connector.cda.elements import Conversion, cut_text
-from connector.cda.tree import NAMESPACES, Base64Text, Element
+from connector.cda.tree import NAMESPACES, Base64Text, Element, Markup
 from connector.issues import Issue, IssueCode, Outcome, Severity
 
 __all__ = ["DEFAULT_LIMITS", "ClinicalDocument", "Limits", "parse", "serialise"]
@@ -318,7 +318,7 @@ def _write(node: Element, parts: list[str | Base64Text], used: set[str]) -> None
     if isinstance(text, Base64Text):
         parts.append(text)
     elif text:
-        parts.append(text.translate(_TEXT) if _SPECIAL(text) else text)
+        parts.append(text.translate(_TEXT) if _SPECIAL(text) and type(text) is not Markup else text)
     for child in node.children:
         _write(child, parts, used)
     parts.append(f"</{name}>")

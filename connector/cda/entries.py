@@ -6,9 +6,9 @@ attributes are looked at; the rest is not even converted, and the place of the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from connector.cda.elements import Conversion
 from connector.cda.strucdoc import words
 from connector.cda.tree import NAMESPACES, Element
 from connector.issues import Issue, IssueCode, Place, Severity
-from connector.mapping.language import Run
+from connector.mapping.language import Run, Step
 
 __all__ = ["Entries", "MappingLibrary", "kind_of", "place"]
 
@@ -88,6 +88,7 @@ _RELATIONS = frozenset(
         "referenceRange",
     )
 )
+_CODED = ("code", "codeSystem", "displayName")
 #: What a datatype looks at: attributes, and children with theirs.
 _DATATYPES: Mapping[str, Mapping[str, Any]] = {
     "cd": {"@": ("code", "codeSystem", "displayName", "codeSystemVersion"), "originalText": {}},
@@ -134,7 +135,7 @@ class Plan:
         for step in path.split("/"):
             if step[:1] == "@":
                 # a code that is tested fixes its system and its label
-                node.attributes.update(("code", "codeSystem", "displayName") if step == "@code" else (step[1:],))
+                node.attributes.update(_CODED if step == "@code" else (step[1:],))
                 return
             node = node.below(step)
         node.text = True
@@ -157,23 +158,41 @@ class Plan:
     def grow(self, mapping: Any) -> None:
         """Take in the rules of a mapping that read, and the constants that it writes."""
         for part in mapping.parts:
-            if part.path is None or not (part.reads or part.exchange is None):
-                continue
-            node = self
-            for step in part.path.parsed.steps:
-                node = node.below(step.name)
-                for predicate in step.predicates:
-                    node.look(predicate.path)
-            leaf = part.path.parsed.leaf
-            node.null = node.null or part.rule.absent
-            if part.inner is not None:
-                node.grow(part.inner)
-            elif leaf is None:
-                node.take(part.rule.datatype or "")
-            elif leaf.name == "#text":
-                node.text = True
-            else:
-                node.attributes.add(leaf.name[1:])
+            if part.path is not None and (part.reads or part.exchange is None):
+                self.follow(part, part.path.parsed.steps)
+
+    def follow(self, part: Any, steps: Sequence[Step]) -> None:
+        """Take in one rule, from these steps on."""
+        node = self
+        for step in steps:
+            node = node.below(step.name)
+            node.test(step)
+        leaf = part.path.parsed.leaf
+        node.null = node.null or part.rule.absent
+        if part.inner is not None:
+            node.grow(part.inner)
+        elif leaf is None:
+            node.take(part.rule.datatype or "")
+        elif leaf.name == "#text":
+            node.text = True
+        else:
+            # a constant code has its system and its label
+            node.attributes.update(_CODED if part.exchange is None and leaf.name == "@code" else (leaf.name[1:],))
+
+    def test(self, step: Step) -> None:
+        """Take in what a step tests of this element."""
+        for predicate in step.predicates:
+            self.look(predicate.path)
+
+
+class Relation(NamedTuple):
+    """A rule that reads a relation of an entry: which it selects, whether it reads each, what it looks at inside, and where a mapping goes on."""
+
+    select: Callable[[Any], list[Any]]
+    many: bool
+    plan: Plan
+    way: tuple[str, ...]
+    inner: Any
 
 
 @lru_cache(maxsize=128)
@@ -184,17 +203,22 @@ def _plan(mapping: Any) -> Plan:
 
 
 @lru_cache(maxsize=128)
-def _relations(mapping: Any) -> tuple[tuple[Callable[[Any], list[Any]], bool], ...]:
-    """For each rule that reads a relation of the entry: how it selects, and whether it reads each."""
-    found: list[tuple[Callable[[Any], list[Any]], bool]] = []
+def _relations(mapping: Any) -> tuple[Relation, ...]:
+    """The rules of a mapping that read relations of its entry."""
+    found: list[Relation] = []
     for part in mapping.parts:
         steps = part.path.steps if part.path is not None else ()
-        if not part.reads or part.path is None:
+        if part.path is None or not part.reads:
             continue
         if not steps and part.inner is not None:
             found += _relations(part.inner)
         elif steps and steps[0].step.name in _RELATIONS:
-            found.append((steps[0].select, part.path.many))
+            plan, parsed = Plan(), part.path.parsed.steps
+            plan.test(parsed[0])
+            plan.follow(part, parsed[1:])
+            found.append(
+                Relation(steps[0].select, part.path.many, plan, tuple(step.name for step in parsed[1:]), part.inner)
+            )
     return tuple(found)
 
 
@@ -209,6 +233,7 @@ class Entries:
         self.leftover = 0
         self.first: tuple[Any, str] | None = None
         self.unit: str | None = None
+        self.sources: dict[int, Any] = {}
 
     # ---- light trees
 
@@ -221,6 +246,8 @@ class Entries:
         if attributes:
             attributes = self._attributes(source, name, attributes, plan)
         element = Element(name, attributes)
+        if name in _RELATIONS:
+            self.sources[id(element)] = source
         text = source.text
         if name in ("originalText", "text"):
             element.text = self._resolved(source)
@@ -238,6 +265,9 @@ class Entries:
                 element.children.append(self._convert(child, below))
             elif called not in _LINKS and not (called == "statusCode" and child.get("code") == "completed"):
                 self.left(child)
+        for child in element.children:
+            if child.name == "originalText" and child.text == attributes.get("displayName"):
+                child.text = None  # the label of the code in other words is none
         if text and not children and (text := text.strip()):
             if plan.text:
                 element.text = text
@@ -284,19 +314,45 @@ class Entries:
         if self.first is None:
             self.first = (source, attribute)
 
-    def _unselected(self, mapping: Any, element: Element, source: Any, skip: Container[Any]) -> None:
-        """Relations that no rule selects, and those beside the one that a rule reads."""
-        relations = [child for child in element.children if child.name in _RELATIONS]
-        if not relations:
+    def _unselected(self, mapping: Any, element: Element) -> None:
+        """Relations that no rule selects, those beside the one that a rule reads, and what is filled in one beyond its rules."""
+        children = [child for child in element.children if child.name in _RELATIONS]
+        if not children:
             return
-        read: set[int] = set()
-        for select, many in _relations(mapping):
-            found = select(element)
-            read.update(id(each) for each in (found if many else found[:1]))
-        for child in relations:
-            if id(child) not in read:
-                number = [each for each in element.children if each.name == child.name].index(child)
-                self.left([each for each in source.findall(_V3 + child.name) if each not in skip][number])
+        by: dict[int, list[Relation]] = {id(child): [] for child in children}
+        for relation in _relations(mapping):
+            found = relation.select(element)
+            for child in found if relation.many else found[:1]:
+                by[id(child)].append(relation)
+        for child in children:
+            read = by[id(child)]
+            source = self.sources[id(child)]
+            if not read:
+                self.left(source)
+                continue
+            self._beyond(child, [relation.plan for relation in read], source)
+            for relation in read:
+                if relation.inner is not None:
+                    inside = child.find("/".join(relation.way)) if relation.way else child
+                    if inside is not None:
+                        self._unselected(relation.inner, inside)
+
+    def _beyond(self, element: Element, plans: list[Plan], source: Any) -> None:
+        if any(plan.whole for plan in plans):
+            return
+        for key, value in element.attributes.items():
+            if (
+                value
+                and key not in _FORM
+                and not any(key in plan.attributes or self._said(key, value, plan) for plan in plans)
+            ):
+                self.left(source)
+        for child in element.children:
+            below = [plan.children[child.name] for plan in plans if child.name in plan.children]
+            if below:
+                self._beyond(child, below, source)
+            elif child.name not in _LINKS:
+                self.left(source)
 
     # ---- values
 
@@ -305,8 +361,9 @@ class Entries:
         run, before = self.run, len(self.run.issues)
         compiled = self.library.mapping(mapping)
         plan = _plan(compiled)
+        self.sources.clear()
         element = self._convert(source, plan, skip)
-        self._unselected(compiled, element, source, skip)
+        self._unselected(compiled, element)
         value = compiled.read(element, run)
         if len(run.issues) > before:
             self.placed(before, source)

@@ -14,15 +14,18 @@ from connector.cda.body import content
 from connector.cda.codec import ClinicalDocument
 from connector.cda.elements import Conversion
 from connector.cda.entries import Entries, MappingLibrary, kind_of, place
-from connector.cda.strucdoc import read_narrative
-from connector.cda.tree import NAMESPACES, Element
+from connector.cda.forms import dress
+from connector.cda.generated import narrative
+from connector.cda.shape import SHAPE
+from connector.cda.strucdoc import Narrative, read_narrative, write_narrative
+from connector.cda.tree import NAMESPACES, Base64Text, Element
 from connector.exchange.attachment import Content
 from connector.exchange.clinical import Section
 from connector.exchange.results import Report
 from connector.issues import Issue, IssueCode, Severity
 from connector.mapping.language import Run
 
-__all__ = ["read_sections"]
+__all__ = ["read_sections", "write_sections"]
 
 _V3 = "{" + NAMESPACES[""] + "}"
 #: Kind of entry → field of a section.
@@ -48,7 +51,7 @@ def read_sections(clinical: ClinicalDocument, run: Run, library: MappingLibrary)
     found = list(_sections(clinical.structured))
     for section in clinical.structured.iter(_V3 + "section"):
         text = section.find(_V3 + "text")
-        if text is not None:
+        if text is not None and (len(text) or (text.text or "").strip()):
             reader.narratives[section] = read_narrative(text, reader.entries.ids)
     return tuple(reader.section(section) for section in found)
 
@@ -144,7 +147,7 @@ class _Reader:
         for battery in act.iter(_V3 + "organizer"):
             nested = [each for each in battery.findall(_V3 + "component") if each.find(_V3 + "organizer") is not None]
             report = self.entries.read(battery, "cda/entries/battery-results", nested)
-            if report is not None and (report.observations or report.notes):
+            if report is not None:
                 yield replace(
                     report, category=shared.category, interpreter=shared.interpreter, specimen=report.specimen or shared.specimen,
                     notes=(*shared.notes, *report.notes),
@@ -173,3 +176,97 @@ class _Reader:
 
 def _times(source: Any) -> list[tuple[str | None, ...]]:
     return [tuple(each.get("value") for each in time.iter()) for time in source.iterchildren(_V3 + "effectiveTime")]
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+#: Field of a section → the kind of its entries, in the order in which they are written.
+_KINDS = {
+    "problems": "problem-concern", "allergies": "allergy-concern", "medications": "medication", "immunizations": "immunization",
+    "procedures": "procedure", "vital_signs": "vital-signs", "observations": "observation",
+}  # fmt: skip
+_MEDIA = ("2.16.840.1.113883.10.12.304", "1.2.250.1.213.1.1.3.103")
+_LABORATORY = ("1.3.6.1.4.1.19376.1.3.1", "1.2.250.1.213.1.1.3.21")
+
+
+def write_sections(sections: tuple[Section, ...], run: Run, library: MappingLibrary) -> Element:
+    """The structuredBody of sections. A section without a text gets one from its entries; what cannot be written is an issue of the run."""
+    body = Element("structuredBody")
+    writer = _Writer(run, library)
+    for section in sections:
+        body.add("component").children.append(writer.section(section))
+    return body
+
+
+class _Writer:
+    """One structuredBody under way; narratives are numbered through the document."""
+
+    def __init__(self, run: Run, library: MappingLibrary) -> None:
+        self.run = run
+        self.library = library
+        self.narratives = 0
+
+    def section(self, section: Section) -> Element:
+        """A section with those inside."""
+        element: Element = self.library.mapping("cda/section").write(section, self.run)
+        said = self.narrative(section)
+        if said.inside:
+            element.children.append(Element("text", {"ID": said.id}, said.inside))
+        for field, kind in _KINDS.items():
+            for value in getattr(section, field):
+                self.entry(element, self.written(kind, value), kind, said)
+        for report in section.results:
+            self.laboratory(element, report, said)
+        for number, media in enumerate(section.media):
+            element.children.append(
+                _media(media, said.objects[number] if number < len(said.objects) else f"{said.id}-{number + 1}")
+            )
+        SHAPE.finish(element, None)
+        for inner in section.sections:
+            element.add("component").children.append(self.section(inner))
+        return element
+
+    def narrative(self, section: Section) -> Narrative:
+        """Its text, else one made of its entries."""
+        self.narratives += 1
+        if section.text is not None:
+            try:
+                return write_narrative(section.text, self.narratives)
+            except ValueError as error:
+                self.run.report(
+                    Severity.WARNING, IssueCode.MAP_NOT_WRITABLE, "documents[1].sections[].text", expected=str(error)
+                )
+        return write_narrative(narrative(section), self.narratives)
+
+    def written(self, kind: str, value: Any) -> Element:
+        """An entry by its mapping. A concern of which only the observation has an id bears that one."""
+        if kind.endswith("-concern") and value.concern is None and value.identifiers:
+            value = replace(value, concern=value.identifiers[0])
+        made: Element = self.library.mapping(f"cda/entries/{kind}").write(value, self.run)
+        return made
+
+    def entry(self, parent: Element, made: Element, kind: str, said: Narrative) -> None:
+        """Put an entry into its section, in its form."""
+        dress(made, kind, said)
+        parent.add("entry", {"typeCode": "DRIV"}).children.append(made)
+
+    def laboratory(self, parent: Element, report: Report, said: Narrative) -> None:
+        """A battery inside the act of its category; the act itself stands for a battery without one."""
+        if report.category is None:
+            act = self.library.mapping("cda/entries/act-results").write(report, self.run)
+            act = self.library.mapping("cda/entries/laboratory").write(report, self.run, into=act)
+        else:
+            act = self.library.mapping("cda/entries/laboratory").write(report, self.run)
+            battery = self.library.mapping("cda/entries/battery-results").write(report, self.run)
+            act.add("entryRelationship", {"typeCode": "COMP"}).children.append(battery)
+        self.entry(parent, act, "laboratory", said)
+        parent.children[-1].children[:0] = [Element("templateId", {"root": root}) for root in _LABORATORY]
+
+
+def _media(media: Content, name: str) -> Element:
+    entry = Element("entry", {"typeCode": "DRIV"})
+    shown = entry.add("observationMedia", {"classCode": "OBS", "moodCode": "EVN", "ID": name})
+    shown.children += [Element("templateId", {"root": root}) for root in _MEDIA]
+    value = shown.add("value", {"mediaType": media.media_type or "application/octet-stream", "representation": "B64"})
+    value.text = Base64Text.of(media.data or b"")
+    return entry

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from connector.cda.tree import NAMESPACES
+from connector.cda.tree import NAMESPACES, Markup
 
-__all__ = ["XHTML", "Markup", "Narrative", "read_narrative", "words", "write_narrative"]
+__all__ = ["XHTML", "Narrative", "read_narrative", "words", "write_narrative"]
 
 XHTML = "http://www.w3.org/1999/xhtml"
 _V3 = "{" + NAMESPACES[""] + "}"
@@ -53,12 +53,6 @@ _ALLOWED = {
     "td": ("colspan", "rowspan", *_WORDS), "th": ("colspan", "rowspan", *_WORDS),
     "col": ("span", "width", *_WORDS), "colgroup": ("span", "width", *_WORDS),
 }  # fmt: skip
-
-
-class Markup(str):
-    """XML that is written as it is."""
-
-    __slots__ = ()
 
 
 class Narrative(NamedTuple):

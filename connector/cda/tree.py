@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pybase64
 
-__all__ = ["NAMESPACES", "Base64Text", "Element", "walk_leaves"]
+__all__ = ["NAMESPACES", "Base64Text", "Element", "Markup", "walk_leaves"]
 
 #: Prefix → namespace, for the names that this package uses.
 NAMESPACES = {
@@ -129,6 +129,12 @@ class Base64Text:
             return bytes(pybase64.b64decode(packed, validate=True))
         except ValueError:
             raise ValueError(f"base64 incomplete at offset {len(self.view)}") from None
+
+
+class Markup(str):
+    """XML of ours that is written as it is: the mixed content of a narrative, which elements and texts here cannot hold."""
+
+    __slots__ = ()
 
 
 class Element:

@@ -23,7 +23,7 @@ def tables(root: Path) -> terminology.Tables:
 
 @pytest.fixture(scope="session")
 def library(root: Path, tables: terminology.Tables) -> Library:
-    files = {f"mappings/cda/{path.name}": path.read_text() for path in (root / "mappings" / "cda").glob("*.yaml")}
+    files = {str(path.relative_to(root)): path.read_text() for path in (root / "mappings" / "cda").rglob("*.yaml")}
     return load_library(files, {"cda": SHAPE}, tables)
 
 
