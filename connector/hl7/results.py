@@ -6,6 +6,7 @@ import re
 
 from msgspec.structs import replace
 
+from connector.exchange.people import Concept
 from connector.exchange.results import Observation, Quantity, Report
 
 __all__ = ["numbers", "typed"]
@@ -13,6 +14,8 @@ __all__ = ["numbers", "typed"]
 _NUMBER = re.compile(r"(<=|>=|<|>)?\s*([+-]?(?:\d+\.?\d*|\.\d+))", re.ASCII)
 
 
+#: Yes and no of table 0136, as this connector writes them.
+_ANSWERS = tuple(Concept(code=code, system="2.16.840.1.113883.18.69") for code in ("Y", "N"))
 #: Comparators of SN that a Quantity has (v2.6 §2.A.74.1); `=` says nothing more than the number.
 _COMPARATORS = frozenset({None, "<", ">", "<=", ">="})
 
@@ -26,6 +29,8 @@ def numbers(report: Report) -> Report:
 
 def _settled(observation: Observation) -> Observation:
     quantity = observation.quantity
+    if len(observation.coded) == 1 and observation.coded[0] in _ANSWERS:
+        return replace(observation, kind=None, coded=(), boolean=observation.coded[0].code == "Y")
     if quantity is None or quantity.value is None:
         return replace(observation, kind="TX") if observation.kind == "SN" and observation.text else observation
     if quantity.comparator == "=":
@@ -40,13 +45,16 @@ def _settled(observation: Observation) -> Observation:
 
 
 def typed(report: Report) -> Report:
-    """The report with the type of each observation that has a value and says none."""
-    if all(each.kind is not None for each in report.observations):
+    """The report with the type of each observation that has a value and says none; yes and no are codes of table 0136."""
+    if all(each.kind is not None and each.boolean is None for each in report.observations):
         return report
-    return replace(
-        report,
-        observations=tuple(each if each.kind else replace(each, kind=_kind(each)) for each in report.observations),
-    )
+    return replace(report, observations=tuple(map(_typed, report.observations)))
+
+
+def _typed(observation: Observation) -> Observation:
+    if observation.boolean is not None:
+        return replace(observation, kind="CWE", boolean=None, coded=(_ANSWERS[not observation.boolean],))
+    return observation if observation.kind else replace(observation, kind=_kind(observation))
 
 
 def _kind(observation: Observation) -> str | None:
