@@ -14,6 +14,7 @@ from connector.cda import body as bodies
 from connector.cda.authorship import signed
 from connector.cda.checks import N1_TEMPLATE, TEMPLATES, check
 from connector.cda.codec import DEFAULT_LIMITS, ClinicalDocument, Limits, parse, serialise
+from connector.cda.sections import write_sections
 from connector.cda.sniff import sniff
 from connector.exchange.care import Encounter
 from connector.exchange.documents import Content, Document
@@ -156,7 +157,8 @@ def _format(document: Document, clinical: ClinicalDocument, run: Run) -> Concept
 
 def write_document(exchange: Exchange, run: Run, library: MappingLibrary, *, position: int = 0) -> Outcome[bytes]:
     """The CDA of one document of an Exchange. One that is a CDA already leaves as it came, byte for byte; any other content becomes
-    the body of a CDA N1 whose header is written strictly: every departure from the structuration minimale is an ERROR."""
+    the body of a CDA N1, without content the document's sections a structured body. The header is written strictly: every departure
+    from the structuration minimale is an ERROR."""
     if position >= len(exchange.documents):
         return Outcome(None, (Issue.of(Severity.ERROR, IssueCode.DOCUMENT_MISSING),))
     document = exchange.documents[position]
@@ -169,17 +171,24 @@ def write_document(exchange: Exchange, run: Run, library: MappingLibrary, *, pos
         exchange = signed(exchange, run, position=position, act=act)
     one = complete(exchange, run, position=position)
     tree = library.mapping(HEADER).write(one, run)
+    written = one.documents[0]
+    sections = write_sections(written.sections, run, library) if written.sections and written.body is None else None
     issues = run.issues[before:]
     del run.issues[before:]
+    around = tree.add("component") if sections is not None else None
+    issues += check(ClinicalDocument(b"", tree, sections, "text/xml"), strict=True, tables=run.context.table)
+    if around is not None and sections is not None:  # after the check, which is the header's
+        around.children.append(sections)
     try:
         raw = serialise(tree)
     except ValueError as error:
         issues.append(Issue.of(Severity.ERROR, IssueCode.MAP_NOT_WRITABLE, "/ClinicalDocument", expected=str(error)))
         return Outcome(None, tuple(issues))
     text = tree.find("component/nonXMLBody/text")
-    issues += check(ClinicalDocument(b"", tree, None, "text/xml"), strict=True, tables=run.context.table)
-    if text is None and worst(issues) < Severity.ERROR:
-        issues.append(Issue.of(Severity.ERROR, IssueCode.CDA_BODY, bodies.PLACE, expected="nonXMLBody"))
+    if text is None and sections is None and worst(issues) < Severity.ERROR:
+        issues.append(
+            Issue.of(Severity.ERROR, IssueCode.CDA_BODY, bodies.PLACE, expected="nonXMLBody | structuredBody")
+        )
     return Outcome(raw, tuple(issues))
 
 
@@ -207,7 +216,8 @@ def complete(exchange: Exchange, run: Run, *, position: int = 0) -> Exchange:
     if document.body is None and document.content is not None and not is_cda(document.content):
         fill("body", document.content, f"{where}.content")
     missing = tuple(template for template in TEMPLATES if template not in document.templates)
-    model = () if set(document.templates) - set(TEMPLATES) else (N1_TEMPLATE,)
+    structured = bool(document.sections) and document.body is None and "body" not in changes
+    model = () if structured or set(document.templates) - set(TEMPLATES) else (N1_TEMPLATE,)
     if missing or model:
         changes["templates"] = (*missing, *document.templates, *model)
         run.derived(f"{where}.templates", (), "cda.document")
