@@ -6,6 +6,8 @@ A pair on a node takes a dict; what it does not read stays visible as unread. Ca
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from connector.exchange.identifiers import is_oid
@@ -327,6 +329,20 @@ def write_rich_text(value: str, run: Run) -> bytes:
     return value.encode()
 
 
+def read_narrative(div: str, run: Run) -> str | None:
+    """The words of a narrative that is nothing but words; one with structure is its sender's rendering and says nothing new."""
+    found = _WORDS.fullmatch(div)
+    return (html.unescape(found[1]) or None) if found is not None else None
+
+
+def write_narrative(text: str, run: Run) -> str:
+    """Words as a narrative (R4 §2.4.0)."""
+    return f'<div xmlns="http://www.w3.org/1999/xhtml">{html.escape(text, quote=False)}</div>'
+
+
+_WORDS = re.compile(r"<div[^>]*>([^<]*)</div>", re.DOTALL)
+
+
 DATATYPES: dict[str, Datatype] = {
     each.name: each
     for each in (
@@ -349,6 +365,7 @@ DATATYPES: dict[str, Datatype] = {
         Datatype("date", read_datetime, write_date, node=False, value=str),
         Datatype("base64", read_base64, write_base64, node=False, value=bytes),
         Datatype("rich-text", read_rich_text, write_rich_text, node=False, value=str),
+        Datatype("narrative", read_narrative, write_narrative, node=False, value=str),
         Datatype("oid", read_uri, write_uri, node=False, value=str),
         Datatype("sha1", read_sha1, write_sha1, node=False, value=str),
         Datatype("boolean", read_boolean, write_same, node=False, value=bool),

@@ -38,6 +38,7 @@ def _ended(problem: Problem) -> bool:
 
 PROBLEMS = st.builds(
     Problem,
+    text=maybe(PROSE),
     identifiers=some(IDENTIFIERS),
     concern=maybe(IDENTIFIERS),
     code=CONCEPTS,
@@ -49,16 +50,18 @@ PROBLEMS = st.builds(
     refuted=TRUE,
     author=maybe(AUTHORS),
     notes=NOTES,
-).filter(_ended)
+).filter(_ended) | st.builds(Problem, text=PROSE)
 #: An allergy's reaction has an onset, no end.
 REACTIONS = st.builds(
     Reaction,
     manifestation=CONCEPTS,
+    text=maybe(PROSE),
     period=maybe(st.builds(Period, start=WHENS)),
     severity=maybe(CONCEPTS),
 )
 ALLERGIES = st.builds(
     Allergy,
+    text=maybe(PROSE),
     identifiers=some(IDENTIFIERS),
     concern=maybe(IDENTIFIERS),
     kind=maybe(CONCEPTS),
@@ -75,6 +78,7 @@ ALLERGIES = st.builds(
 )
 MEDICATIONS = st.builds(
     Medication,
+    text=maybe(PROSE),
     identifiers=some(IDENTIFIERS),
     category=maybe(CONCEPTS),
     status=st.sampled_from(["active", "completed", "stopped", "intended", "on-hold"]),
@@ -91,9 +95,11 @@ MEDICATIONS = st.builds(
     instructions=maybe(PROSE),
     author=maybe(AUTHORS),
     notes=NOTES,
-) | st.builds(Medication, product=CONCEPTS, not_taken=st.just(True))
+) | st.builds(Medication, text=PROSE, not_taken=st.just(True))
 IMMUNIZATIONS = st.builds(
     Immunization,
+    text=maybe(PROSE),
+    category=maybe(CONCEPTS),
     identifiers=some(IDENTIFIERS),
     status=st.sampled_from(["completed", "entered-in-error", None]),
     vaccine=CONCEPTS,
@@ -107,9 +113,10 @@ IMMUNIZATIONS = st.builds(
     performer=maybe(PEOPLE),
     reactions=some(st.builds(Reaction, manifestation=CONCEPTS, period=maybe(st.builds(Period, start=DATES)))),
     notes=NOTES,
-) | st.builds(Immunization, vaccine=CONCEPTS, not_given=st.just(True))
+) | st.builds(Immunization, text=PROSE, not_given=st.just(True))
 PROCEDURES = st.builds(
     Procedure,
+    text=maybe(PROSE),
     identifiers=some(IDENTIFIERS),
     code=CONCEPTS,
     status=st.sampled_from(["completed", "in-progress", "stopped", None]),
@@ -118,7 +125,7 @@ PROCEDURES = st.builds(
     reason=maybe(CONCEPTS),
     performers=some(PEOPLE),
     notes=NOTES,
-) | st.builds(Procedure, code=CONCEPTS, not_done=st.just(True))
+) | st.builds(Procedure, text=PROSE, not_done=st.just(True))
 OBSERVATIONS = st.builds(
     Observation,
     code=CONCEPTS,
