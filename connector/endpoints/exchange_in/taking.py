@@ -47,17 +47,19 @@ class Taking:
             raise RefusedError(415, IssueCode.FIELD_VALUE, "Content-Type", expected=", ".join((*_ONE, *_STREAM)))
         async with Body(self.doors) as body:
             await self._gather(request, body)
-            status, said = await self.take(body, _remote(request), spoken(request, self.language))
+            raw, digest = await body.whole()
+            status, said = await self.take(raw, _remote(request), spoken(request, self.language), digest)
         headers = dict(UNAVAILABLE) if status == 503 else {}
         if status in (200, 201):
             headers["Location"] = f"/exchanges/{quote(said['id'], safe='')}"
         return json_answer(said, status, headers)
 
-    async def take(self, body: Body, remote: str, language: str) -> tuple[int, dict[str, Any]]:
-        """One exchange through intake: status and answer."""
+    async def take(
+        self, raw: bytes | memoryview, remote: str, language: str, digest: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """One exchange through intake: status and answer. `digest`: its SHA-256, when it is known."""
         if self.intake is None:
             raise JournalUnavailable("stopped")
-        raw, digest = await body.whole()
         inbound = Inbound(
             raw=raw,
             digest=digest,
@@ -131,7 +133,8 @@ class _Stream(Response):
         try:
             if not isinstance(line, Body):
                 raise line
-            return await self._taking.take(line, _remote(self._request), self._language)
+            raw, digest = await line.whole()
+            return await self._taking.take(raw, _remote(self._request), self._language, digest)
         except RefusedError as error:
             return error.status, {"issues": told([error.issue], self._language)}
         except JournalUnavailable:
