@@ -38,6 +38,7 @@ from connector.pipeline.headers import patient_within, read_headers
 from connector.pipeline.matricule import released
 from connector.pipeline.messages import TEXT, WHOLE, as_request, messages_of, part_of, stage_of
 from connector.pipeline.places import MessagePlaces, facts_of
+from connector.pipeline.structured import with_sections
 from connector.terminology import Untranslated
 
 __all__ = ["Reading", "Translator", "opened"]
@@ -260,6 +261,8 @@ class Translator:
         """Exchange → tree, complete with what the format needs and no table can say; None when no mapping can. `mapping`: this one;
         `part`: which of the messages that say it (`connector.pipeline.messages`), else the first."""
         exchange = with_specialties(exchange, run)
+        if form.name == "fhir":
+            exchange = with_sections(exchange, run, self.mappings)
         if form.name == "hl7":
             exchange = self.complete_message(self.part_of(released(exchange, run, "HL7 v2"), run, part), run)
         if mapping is None:
@@ -361,8 +364,10 @@ class Translator:
             return Outcome(None, reading.issues)
         if to_format == "cda" and known == "cda":
             return Outcome(raw, reading.issues)
-        written = self.write(reading.exchange, to_format, context)
-        return Outcome(written.value, (*reading.issues, *written.issues))
+        inside = Run(context)
+        exchange = with_sections(reading.exchange, inside, self.mappings, reading.tree)
+        written = self.write(exchange, to_format, context)
+        return Outcome(written.value, (*reading.issues, *inside.issues, *written.issues))
 
 
 def _says_something(exchange: Exchange) -> bool:

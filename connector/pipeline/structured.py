@@ -1,0 +1,33 @@
+"""What the structured documents of an Exchange say inside, read where the context asks for it (`options.sections`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from connector.cda.codec import ClinicalDocument, parse
+from connector.cda.sections import read_sections
+from connector.exchange.documents import Document
+from connector.exchange.model import Exchange
+from connector.mapping.catalogue import Library
+from connector.mapping.language import Run
+
+__all__ = ["with_sections"]
+
+
+def with_sections(exchange: Exchange, run: Run, library: Library, tree: Any = None) -> Exchange:
+    """The Exchange with the sections of its CDA documents, where they are asked for and not there yet. `tree`: its one document as
+    parsed, when that is at hand. Trouble goes into the run; none of it is an error."""
+    if run.context.options.get("sections") != "true":
+        return exchange
+    documents = tuple(_read(document, run, library, tree) for document in exchange.documents)
+    return replace(exchange, documents=documents) if documents != exchange.documents else exchange
+
+
+def _read(document: Document, run: Run, library: Library, tree: Any) -> Document:
+    data = document.content.data if document.content is not None else None
+    if document.sections or data is None or b"structuredBody" not in data:
+        return document
+    clinical = tree if isinstance(tree, ClinicalDocument) and tree.raw == data else parse(data).value
+    return replace(document, sections=read_sections(clinical, run, library)) if clinical is not None else document
