@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.endpoints import Endpoint
 from connector.endpoints.exchange_in.taking import Taking
-from connector.monsisra.codec import dump, parse
+from connector.monsisra import codec, standing
+from connector.monsisra.codec import dump, locate, parse
 from tests.exchange_site import site
 from tests.unit.monsisra.sample import CASES, data, raw
 
@@ -92,6 +96,24 @@ def test_what_is_read_is_written_and_reads_the_same(text: bytes) -> None:
     assert (outcome.value is None) is bool(outcome.issues)
     if outcome.value is not None:
         assert parse(dump(outcome.value)).value == outcome.value
+
+
+@settings(max_examples=100, deadline=None)
+@given(mutated(), st.booleans(), st.booleans())
+def test_contents_left_where_they_stand_change_nothing_of_what_is_read(text: bytes, form: bool, apart: bool) -> None:
+    if form:
+        text = b'--b\r\nContent-Disposition: form-data; name="exchange"\r\n\r\n' + text + b"\r\n--b--"
+    whole = parse(text)
+    with pytest.MonkeyPatch.context() as patch:
+        # Every text of four letters or more is "long" now, keys apart: names and codes are taken out and put back.
+        patch.setattr(standing, "_LONG", re.compile(rb'(?<!\\)"([A-Za-z0-9+/]{4,}+={0,2})"(?!\s*:)'))
+        patch.setattr(standing, "LARGE", 4)
+        patch.setattr(codec, "LARGE", 4 if apart else 1 << 30)
+        outcome, where = locate(memoryview(text))
+        assert parse(text) == whole
+    assert (outcome.issues, outcome.value is None) == (whole.issues, whole.value is None)
+    for place, each in where.items() if whole.value is not None else ():
+        assert hashlib.sha256(standing.bytes_at(text, each)).hexdigest() == each.sha256, place
 
 
 @settings(max_examples=150, deadline=None)
