@@ -14,14 +14,14 @@ from connector.exchange.results import Observation, Quantity, Range, Report
 __all__ = ["narrative"]
 
 
-def narrative(section: Section) -> str:
-    """The XHTML div."""
+def narrative(section: Section, number: int) -> str:
+    """The XHTML div; `number` is the section's, so that ids stand once in a document."""
     rows = list(_rows(section))
     if not rows:
         return f'<div xmlns="{XHTML}"/>'
     lines = "".join(
-        f'<tr><td>{escape(day)}</td><td><span id="e{number}">{escape(said)}</span></td><td>{escape(more)}</td></tr>'
-        for number, (day, said, more) in enumerate(rows, 1)
+        f'<tr><td>{escape(day)}</td><td><span id="e{number}-{row}">{escape(said)}</span></td><td>{escape(more)}</td></tr>'
+        for row, (day, said, more) in enumerate(rows, 1)
     )
     head = "<thead><tr><th>Date</th><th>Libellé</th><th>Valeur</th></tr></thead>"
     return f'<div xmlns="{XHTML}"><table>{head}<tbody>{lines}</tbody></table></div>'

@@ -205,6 +205,7 @@ class _Writer:
         self.run = run
         self.library = library
         self.narratives = 0
+        self.ids: set[str] = set()
 
     def section(self, section: Section) -> Element:
         """A section with those inside."""
@@ -231,12 +232,12 @@ class _Writer:
         self.narratives += 1
         if section.text is not None:
             try:
-                return write_narrative(section.text, self.narratives)
+                return write_narrative(section.text, self.narratives, self.ids)
             except ValueError as error:
                 self.run.report(
                     Severity.WARNING, IssueCode.MAP_NOT_WRITABLE, "documents[1].sections[].text", expected=str(error)
                 )
-        return write_narrative(narrative(section), self.narratives)
+        return write_narrative(narrative(section, self.narratives), self.narratives, self.ids)
 
     def written(self, kind: str, value: Any) -> Element:
         """An entry by its mapping. A concern of which only the observation has an id bears that one."""

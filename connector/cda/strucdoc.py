@@ -199,9 +199,10 @@ _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 
 
 class _Writer:
-    """One narrative under way."""
+    """One narrative under way; `used` are the ids of the document, of which each may stand once."""
 
-    def __init__(self) -> None:
+    def __init__(self, used: set[str]) -> None:
+        self.used = used
         self.parts: list[str] = []
         self.ids: dict[str, str] = {}
         self.objects: list[str] = []
@@ -273,7 +274,8 @@ class _Writer:
         """ID, style codes, and what the element may bear."""
         made = ""
         identity = node.get("id")
-        if identity and _ID.match(identity):
+        if identity and _ID.match(identity) and identity not in self.used:
+            self.used.add(identity)
             made = f' ID="{identity}"'
             said = words(node)
             if said:
@@ -291,8 +293,9 @@ def _is_block(node: Any) -> bool:
     return isinstance(node.tag, str) and node.tag.removeprefix(_X) in _BLOCKS
 
 
-def write_narrative(text: str, number: int) -> Narrative:
-    """An XHTML div as StrucDoc; `number` makes the id of one that has none. ValueError when it is not well-formed."""
+def write_narrative(text: str, number: int, used: set[str]) -> Narrative:
+    """An XHTML div as StrucDoc; `number` makes the id of one that has none; an id of `used` is not written a second time. ValueError when it is
+    not well-formed."""
     if "<!DOCTYPE" in text:
         raise ValueError("one well-formed XHTML div")
     # Not the default parser: nothing outside is opened, whoever wrote the text.
@@ -303,8 +306,10 @@ def write_narrative(text: str, number: int) -> Narrative:
         root = etree.fromstring(text, parser)
     except etree.XMLSyntaxError:
         raise ValueError("one well-formed XHTML div") from None
-    writer = _Writer()
-    writer.inside(root, False)
     identity = root.get("id") or ""
-    identity = identity if _ID.match(identity) else f"narrative-{number}"
+    if not _ID.match(identity) or identity in used:
+        identity = f"narrative-{number}"
+    used.add(identity)
+    writer = _Writer(used)
+    writer.inside(root, False)
     return Narrative(identity, Markup("".join(writer.parts)), writer.ids, tuple(writer.objects))
