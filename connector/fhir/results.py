@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from connector.exchange.ids import derived
@@ -36,25 +37,32 @@ def completed(flat: Resource) -> Resource:
         _value(flat)
     if "note" in flat and kind == "DiagnosticReport":
         flat["conclusion"] = _BETWEEN.join(each["text"] for each in flat.pop("note"))
-    return {name: flat[name] for name in ("resourceType", "id", "meta", *elements(kind)) if name in flat}
+    places = _places(kind)
+    return {name: flat[name] for name in sorted([name for name in flat if name in places], key=places.__getitem__)}
+
+
+@lru_cache(maxsize=16)
+def _places(kind: str) -> dict[str, int]:
+    """Where each element of a resource stands in the standard's order."""
+    return {name: place for place, name in enumerate(dict.fromkeys(("resourceType", "id", "meta", *elements(kind))))}
 
 
 def _value(flat: Resource) -> None:
     """R4 has one value: several codes are components of the result; a unit belongs to a number or to the bounds beside it."""
     quantity = flat.get("valueQuantity", {})
-    unit = {name: quantity[name] for name in _UNIT if name in quantity}
+    for bounded in (flat.get("valueRange", {}), *flat.get("referenceRange", ())):
+        for bound in ("low", "high"):
+            if bound in bounded:
+                bounded[bound].update({name: quantity[name] for name in _UNIT if name in quantity})
     if "value" not in quantity:
         flat.pop("valueQuantity", None)
-    bounded = [flat.get("valueRange", {}), *flat.get("referenceRange", ())]
-    for bound in [each[name] for each in bounded for name in ("low", "high") if name in each]:
-        bound.update(unit)
     components = flat.get("component", ())
     if len(components) == 1:
         del flat["component"]
     elif components:
         flat.pop("valueCodeableConcept", None)
         flat["component"] = [{"code": flat["code"], **each} for each in components]
-    said = any(key.startswith("value") for key in flat) or "component" in flat
+    said = "component" in flat or any(key.startswith("value") for key in flat)
     if not said and not any(each["url"] == ATTACHMENT for each in flat.get("extension", ())):
         flat["dataAbsentReason"] = dict(_ABSENT)
 

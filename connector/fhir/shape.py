@@ -14,7 +14,19 @@ from connector.exchange.moments import Moment
 from connector.fhir.datatypes import DATATYPES
 from connector.fhir.elements import Element, elements, is_primitive, is_resource, types
 from connector.fhir.link import link
-from connector.fhir.tree import HELD, LINK, SHARING, SUBMISSION, TARGET, VISIBILITY, Node, copied, leaves_of, prune
+from connector.fhir.tree import (
+    HELD,
+    LINK,
+    SHARING,
+    SUBMISSION,
+    TARGET,
+    VISIBILITY,
+    Node,
+    copied,
+    leaves_of,
+    prune,
+    sound,
+)
 from connector.mapping.language import Datatype, Leaf, LeafAccess, Located, ParsedPath, Run, Step, StepAccess, Traced
 from connector.mapping.paths import closest, parse_steps
 
@@ -186,7 +198,8 @@ class FhirShape:
 
     def finish(self, tree: Any, structure: str | None) -> Any:
         """Drop what stayed empty."""
-        prune(tree)
+        if not sound(tree):
+            prune(tree)
         return tree
 
     def traced(

@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["HELD", "LINK", "SHARING", "SUBMISSION", "TARGET", "VISIBILITY", "Node", "copied", "leaves_of", "prune"]
+__all__ = [
+    "HELD",
+    "LINK",
+    "SHARING",
+    "SUBMISSION",
+    "TARGET",
+    "VISIBILITY",
+    "Node",
+    "copied",
+    "leaves_of",
+    "prune",
+    "sound",
+]
 
 Node = dict[str, Any]
 
@@ -72,6 +84,28 @@ def prune(node: Node, nothing: frozenset[str] = frozenset({"resourceType"})) -> 
 _TYPE = frozenset({"resourceType"})
 _URL = frozenset({"url"})
 _EXTENSIONS = frozenset({"extension", "modifierExtension"})
+
+
+def sound(root: Node) -> bool:
+    """Whether `prune` has nothing to drop: so it is with most trees, and to ask costs half."""
+    level = [root]
+    for node in level:
+        if len(node) < 2 and (not node or "resourceType" in node or "url" in node):
+            return False
+        for value in node.values():
+            kind = type(value)
+            if kind is str:
+                if not value:
+                    return False
+            elif kind is dict:
+                level.append(value)
+            elif kind is list:
+                if not value or None in value or "" in value:
+                    return False
+                level += [item for item in value if type(item) is dict]
+            elif value is None:
+                return False
+    return True
 
 
 def _prune_list(items: list[Any], nothing: frozenset[str]) -> bool:

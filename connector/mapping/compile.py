@@ -88,6 +88,10 @@ class Mapping:
             if field is None or (found := getattr(value, field)) or (found is not None and found != ()):
                 rule(value, tree, run)
 
+    def says(self, value: Any) -> bool:
+        """Whether any of its rules may write something of the value."""
+        return any(field is None or getattr(value, field) not in (None, ()) for field, _ in self.writes)
+
 
 def compile_mappings(specs: Iterable[MappingSpec], bench: Workbench) -> tuple[dict[str, Mapping], list[MappingError]]:
     """Every mapping by name, linked by `use`, and every mistake found on the way."""

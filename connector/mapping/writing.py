@@ -93,7 +93,11 @@ def _writes(part: Part, values: Callable[[Any], list[Any]], one: WriteRule) -> W
 def _write_inner(part: Part, inner: Any, place: Callable[[Any, Run], Any] | None) -> WriteRule:
     end, make = part.rule.exchange, part.format_end.make
 
+    whole = end == "."
+
     def write(value: Any, tree: Any, run: Run) -> None:
+        if whole and not inner.says(value):
+            return  # another way to write a part of the same value, which it does not have
         run.trail.append(end)
         inner.write_into(value, make(tree) if place is None else place(tree, run), run)
         run.trail.pop()
