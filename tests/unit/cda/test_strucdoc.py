@@ -31,10 +31,10 @@ PAIRS = [
     ("<list><item>a</item><item>b</item></list>", "<ul><li>a</li><li>b</li></ul>"),
     ('<list listType="ordered"><item>a</item></list>', "<ol><li>a</li></ol>"),
     (
-        '<table border="1" width="100%"><caption>T</caption><thead><tr><th align="left">H</th></tr></thead>'
-        '<tbody><tr ID="r"><td colspan="2" styleCode="Rrule">a<sub>1</sub><sup>2</sup></td></tr></tbody></table>',
-        '<table border="1" width="100%"><caption>T</caption><thead><tr><th align="left">H</th></tr></thead>'
-        '<tbody><tr id="r"><td class="Rrule" colspan="2">a<sub>1</sub><sup>2</sup></td></tr></tbody></table>',
+        ('<table border="1" width="100%"><caption>T</caption><thead><tr><th align="left">H</th></tr></thead>'
+        '<tbody><tr ID="r"><td colspan="2" styleCode="Rrule">a<sub>1</sub><sup>2</sup></td></tr></tbody></table>'),
+        ('<table border="1" width="100%"><caption>T</caption><thead><tr><th align="left">H</th></tr></thead>'
+        '<tbody><tr id="r"><td class="Rrule" colspan="2">a<sub>1</sub><sup>2</sup></td></tr></tbody></table>'),
     ),
     ('<renderMultiMedia referencedObject="IMG1"></renderMultiMedia>', '<span class="renderMultiMedia" title="IMG1"></span>'),
     ('<linkHtml href="https://example.org/?a=1&amp;b=2">lien</linkHtml>', '<span class="linkHtml" title="https://example.org/?a=1&amp;b=2">lien</span>'),
