@@ -137,7 +137,8 @@ class Judge(Protocol):
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery taken by this node: all that a sender needs. `attempts` counts earlier tries; `resent` = perhaps sent before."""
+    """A delivery taken by this node: all that a sender needs. `attempts` counts earlier tries; `resent` = perhaps sent before. `raw` is a view
+    of the disk when it is a large exchange."""
 
     delivery_id: int
     message_id: int
@@ -148,7 +149,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: bool = False  # it was being sent when its node went away: nobody knows whether it arrived
     control_id: str
     type: str
-    raw: bytes
+    raw: bytes | memoryview
     exchange: Exchange | None
     part: str = ""  # which of the messages that say the exchange (Delivery.part)
 

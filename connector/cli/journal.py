@@ -117,7 +117,7 @@ def _part(terminal: Terminal, records: Records, number: int, part: str, shown: A
     if name in ("raw", "exchange"):
         body = records.search.body(number)
         if body is not None and name == "raw":
-            found = body.raw
+            found = bytes(body.raw)
         elif body is not None and body.exchange is not None:
             from connector.pipeline.formats import exchange_bytes
 

@@ -135,7 +135,7 @@ class MllpOut:
 
     def _bytes(self, claimed: Claimed) -> bytes:
         if self.settings.format == "raw" or self.endpoint.write is None:
-            return claimed.raw
+            return bytes(claimed.raw)
         written = self.endpoint.write(claimed, self.settings.format)
         if written.value is None:
             issue = max(

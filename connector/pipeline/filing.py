@@ -75,7 +75,7 @@ def safe_name(*parts: str) -> str:
 
 
 def drops(
-    raw: bytes,
+    raw: bytes | memoryview,
     exchange: Exchange | None,
     *,
     control_id: str,
@@ -88,17 +88,17 @@ def drops(
     envelope = {"control_id": control_id, "type": type}
     documents = exchange.documents if exchange else ()
     if not documents:
-        return (_message_drop(raw, exchange, envelope),)
+        return (_message_drop(bytes(raw), exchange, envelope),)
     assert exchange is not None  # noqa: S101 - it has documents
-    carried = ((_message_name(raw), raw),) if message else ()
+    carried = ((_message_name(raw), bytes(raw)),) if message else ()
     return tuple(
         _document_drop(exchange, document, number, envelope, carried, body=body, table=table)
         for number, document in enumerate(documents, 1)
     )
 
 
-def _message_name(raw: bytes) -> str:
-    head = raw[:16].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+def _message_name(raw: bytes | memoryview) -> str:
+    head = bytes(raw[:16]).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     return {b"{": "message.json", b"<": "message.xml", b"-": "message.mime"}.get(head, "message.hl7")
 
 

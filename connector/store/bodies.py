@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from connector.exchange.model import Exchange
 from connector.ports import Claimed, Entry
-from connector.store.carving import Part, attach
+from connector.store.carving import Cut, Part, attach, cut_of
 from connector.store.content import ContentFiles
 from connector.store.database import Database
 from connector.store.lanes import Waiting
@@ -27,9 +28,9 @@ _parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 
 
 class Body(msgspec.Struct, frozen=True):
-    """A message's bytes and its Exchange with documents."""
+    """A message's bytes (a view of the disk when it is a large exchange) and its Exchange with documents."""
 
-    raw: bytes
+    raw: bytes | memoryview
     exchange: Exchange | None
 
 
@@ -81,27 +82,17 @@ class Bodies:
 
     def of(self, message_ids: Sequence[int]) -> dict[int, Body]:
         """The bodies of messages, by id, without those whose content is missing or damaged."""
-        columns = (message.c.id, message.c.digest, message.c.raw, message.c.exchange, message.c.contents)
+        names = ("id", "format", "digest", "raw", "exchange", "contents")
+        columns = [message.c[name] for name in names]
         with self._database.engine.connect() as connection:
             rows = connection.execute(sa.select(*columns).where(message.c.id.in_(message_ids))).all()
             found = {}
             for row in rows:
                 try:
-                    found[row.id] = self._body(connection, row.digest, row.raw, row.exchange, row.contents)
+                    found[row.id] = self._body(connection, row)
                 except OSError as error:
                     log.error("message %d: %s", row.id, type(error).__name__)
             return found
-
-    def exchange(self, message_id: int) -> Exchange | None:
-        """A message's Exchange with its documents, or None; what is large around them is not read into memory. Raises OSError."""
-        columns = (message.c.digest, message.c.raw, message.c.exchange, message.c.contents)
-        with self._database.engine.connect() as connection:
-            row = connection.execute(sa.select(*columns).where(message.c.id == message_id)).one_or_none()
-            if row is None or row.exchange is None:
-                return None
-            read: Callable[[str], bytes] = lambda wanted: self._content(connection, wanted)  # noqa: E731 - bound to the connection in hand
-            whole = self._view(connection, row.digest) if row.raw is None else bytes(row.raw)
-            return attach(whole, _exchange(row.exchange), _parts(row.contents), read)
 
     def raw(self, message_id: int) -> bytes | None:
         """The bytes as received, or None."""
@@ -119,32 +110,26 @@ class Bodies:
     def _raw(self, connection: sa.Connection, digest: str, raw: bytes | None) -> bytes:
         return self._content(connection, digest) if raw is None else bytes(raw)
 
-    def _body(
-        self, connection: sa.Connection, digest: str, raw: bytes | None, exchange: bytes | None, parts: bytes
-    ) -> Body:
-        whole = self._raw(connection, digest, raw)
-        if exchange is None:
+    def _body(self, connection: sa.Connection, row: Any) -> Body:
+        whole: bytes | memoryview
+        cut: Cut
+        if row.raw is None and row.format == "exchange" and self._files is not None:
+            whole, cut = self._files.view(row.digest), partial(self._files.piece, row.digest)
+        else:
+            whole = self._raw(connection, row.digest, row.raw)
+            cut = cut_of(whole)
+        if row.exchange is None:
             return Body(whole, None)
         read: Callable[[str], bytes] = lambda wanted: self._content(connection, wanted)  # noqa: E731 - bound to the connection in hand
-        return Body(whole, attach(whole, _exchange(exchange), _parts(parts), read))
+        return Body(whole, attach(cut, _exchange(row.exchange), _parts(row.contents), read))
 
     def _content(self, connection: sa.Connection, digest: str) -> bytes:
-        found = _row(connection, digest)
-        return self._apart(digest).read(digest) if found is None else found
-
-    def _view(self, connection: sa.Connection, digest: str) -> bytes | memoryview:
-        found = _row(connection, digest)
-        return self._apart(digest).view(digest) if found is None else found
-
-    def _apart(self, digest: str) -> ContentFiles:
+        found: Any = connection.execute(sa.select(content.c.body).where(content.c.sha256 == digest)).scalar()
+        if found is not None:
+            return bytes(found)
         if self._files is None:
             raise FileNotFoundError(f"content {digest} is in no row and there is no folder of contents")
-        return self._files
-
-
-def _row(connection: sa.Connection, digest: str) -> bytes | None:
-    found: Any = connection.execute(sa.select(content.c.body).where(content.c.sha256 == digest)).scalar()
-    return None if found is None else bytes(found)
+        return self._files.read(digest)
 
 
 def within(waiting: Sequence[Waiting], limit: int) -> list[Waiting]:

@@ -16,7 +16,10 @@ from connector.exchange.documents import Content
 from connector.exchange.model import Exchange
 from connector.store.content import sha256
 
-__all__ = ["Carved", "Part", "attach", "detach"]
+__all__ = ["Carved", "Cut", "Part", "attach", "cut_of", "detach"]
+
+#: (offset, length) → the bytes that stand there.
+Cut = Callable[[int, int], bytes | memoryview]
 
 _PROBE = 48  # bytes; 64 characters of base64 find the place
 _STEP = 48 * 1024  # compared piecewise: no second copy of a large document
@@ -54,10 +57,13 @@ def detach(raw: bytes | memoryview, exchange: Exchange, standing: Iterable[Part]
     return Carved(each_content(exchange, take), tuple(parts.values()), apart)
 
 
-def attach(
-    raw: bytes | memoryview, exchange: Exchange, parts: tuple[Part, ...], read: Callable[[str], bytes]
-) -> Exchange:
-    """Give the documents their bytes again; `read` gives a content by digest."""
+def cut_of(data: bytes) -> Cut:
+    """Pieces of bytes in memory, not copied."""
+    return lambda offset, length: memoryview(data)[offset : offset + length]
+
+
+def attach(raw: Cut, exchange: Exchange, parts: tuple[Part, ...], read: Callable[[str], bytes]) -> Exchange:
+    """Give the documents their bytes again; `raw` cuts them out of the raw message, `read` gives a content by digest."""
     where = {part.sha256: part for part in parts}
     found: dict[str, bytes] = {}
 
@@ -67,9 +73,9 @@ def attach(
             if not part.length:
                 found[digest] = read(digest)
             else:
-                holder = raw if not part.parent else bytes_of(part.parent)
-                view = memoryview(holder)[part.offset : part.offset + part.length]
-                found[digest] = bytes(view) if part.plain else pybase64.b64decode(view, validate=True)
+                cut = raw if not part.parent else cut_of(bytes_of(part.parent))
+                piece = cut(part.offset, part.length)
+                found[digest] = bytes(piece) if part.plain else pybase64.b64decode(piece, validate=True)
         return found[digest]
 
     def fill(_place: str, content: Content, _outer: Content | None) -> Content:
@@ -77,7 +83,9 @@ def attach(
             return content
         return msgspec.structs.replace(content, data=bytes_of(content.sha256))
 
-    return each_content(exchange, fill) if parts else exchange
+    whole = each_content(exchange, fill) if parts else exchange
+    found.clear()  # `bytes_of` calls itself: the cycle would hold the documents until it is collected
+    return whole
 
 
 def _find(digest: str, data: bytes, holders: tuple[tuple[str, bytes], ...]) -> Part:

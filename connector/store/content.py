@@ -98,13 +98,21 @@ class ContentFiles:
         return data
 
     def view(self, digest: str) -> memoryview:
-        """The same, mapped read-only and not read into memory. Raises the same."""
+        """The same, mapped read-only: nothing of it is in memory until it is looked at. Raises the same."""
         with self.path(digest).open("rb") as file:
             whole = os.fstat(file.fileno()).st_size  # nothing cannot be mapped
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if whole else b"")
-        if sha256(data) != digest:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise OSError(f"content {digest} is damaged on disk")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if whole else b"")
+
+    def piece(self, digest: str, offset: int, length: int) -> bytes:
+        """Some of the bytes, read and not mapped. Raises OSError when they are not there."""
+        with self.path(digest).open("rb", buffering=0) as file:
+            file.seek(offset)
+            found = file.read(length)
+        if len(found) != length:
             raise OSError(f"content {digest} is damaged on disk")
-        return data
+        return found
 
     def drop_old(self, path: Path, before: float) -> bool:
         """Remove an orphan, unless it was written or touched meanwhile; whether it was removed."""

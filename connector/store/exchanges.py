@@ -54,10 +54,10 @@ class SqlExchanges:
             legs = _legs(connection, [row.message_id])
         if not attachments:
             return _kept(row, legs)
-        whole = self._journal.bodies.exchange(row.message_id)
-        if whole is None:
+        body = self._journal.bodies.of([row.message_id]).get(row.message_id)
+        if body is None or body.exchange is None:
             raise OSError("a content is missing")
-        return msgspec.structs.replace(_kept(row, legs), exchange=whole)
+        return msgspec.structs.replace(_kept(row, legs), exchange=body.exchange)
 
     def _search(self, query: ExchangeQuery) -> tuple[Sequence[KeptExchange], bool]:
         of: Any = _of_patient(query) if query.patient else exchange

@@ -85,7 +85,7 @@ async def test_a_large_attachment_is_kept_once_and_found_again(name: str, tmp_pa
             sha1=hashlib.sha1(pdf, usedforsecurity=False).hexdigest(),
             sha256=hashlib.sha256(pdf).hexdigest(),
         )
-        assert found.raw.strip() == line
+        assert bytes(found.raw).strip() == line
         assert len(list(tmp_path.glob("journal.db.contents/*/*"))) == 1
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import errno
+import gc
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from connector.exchange.documents import Content, Document
 from connector.exchange.model import Exchange
-from connector.store.carving import attach, detach
+from connector.store.carving import attach, cut_of, detach
 from connector.store.content import ContentFiles, sha256
 
 
@@ -101,8 +103,29 @@ def test_a_document_in_the_message_and_one_in_the_document_are_not_kept_again():
     assert carved.apart == {}
     assert all(part.length for part in carved.parts)
     assert carved.exchange.documents[0].content.data is None
-    back = attach(raw, carved.exchange, carved.parts, lambda digest: pytest.fail("nothing is kept apart"))
+    back = attach(cut_of(raw), carved.exchange, carved.parts, lambda digest: pytest.fail("nothing is kept apart"))
     assert (back.documents[0].content.data, back.documents[0].body.data) == (cda, pdf)
+
+
+def test_documents_that_were_given_back_are_forgotten_with_their_exchange():
+    pdf = os.urandom(2_000_000)
+    carved = detach(b"x", Exchange(documents=(document(content=pdf),)))
+    gc.disable()  # nothing may wait for the collector
+    tracemalloc.start()
+    try:
+        attach(cut_of(b"x"), carved.exchange, carved.parts, lambda digest: bytes(bytearray(pdf)))
+        assert tracemalloc.get_traced_memory()[0] < len(pdf)
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def test_a_piece_that_is_not_there_is_damage(tmp_path):
+    files = ContentFiles(tmp_path)
+    files.keep(sha256(b"0123456789"), b"0123456789")
+    assert files.piece(sha256(b"0123456789"), 2, 3) == b"234"
+    with pytest.raises(OSError, match="damaged"):
+        files.piece(sha256(b"0123456789"), 8, 3)
 
 
 def test_base64_with_line_breaks_is_kept_apart():
@@ -126,7 +149,7 @@ def test_attach_undoes_detach_whatever_the_documents_are(inner, outer, embedded,
     exchange = Exchange(documents=(document(content=outer, body=inner), document(content=inner)))
     carved = detach(raw, exchange)
     assert all(c is None or c.data is None for d in carved.exchange.documents for c in (d.content, d.body))
-    back = attach(raw, carved.exchange, carved.parts, lambda digest: carved.apart[digest])
+    back = attach(cut_of(raw), carved.exchange, carved.parts, lambda digest: carved.apart[digest])
     for before, after in zip(exchange.documents, back.documents, strict=True):
         for name in ("content", "body"):
             assert getattr(getattr(before, name), "data", None) == getattr(getattr(after, name), "data", None)
