@@ -108,7 +108,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cx": identifiers(), "xcn-id": identifiers(), "ei": identifiers(kind=False, dates=False), "xon-id": identifiers(dates=False),
     "hd": st.builds(Identifier, value=words), "pln": st.builds(Identifier, value=words, kind=maybe(words), system=maybe(oids)), "document-id": st.one_of(oids, st.tuples(oids, oids).map("^".join)),
     "xpn": names(), "xcn-name": unbirth, "xcn": parties, "xon": organizations, "xad": addresses, "xtn": telecoms, "pl": places,
-    "ndl": interpreters, "interpretation": concepts | st.builds(Concept, code=st.sampled_from(["H", "LL", "<"]), system=st.just(INTERPRETATION), display=maybe(texts)),
+    "ndl": interpreters, "interpretation": concepts.filter(lambda one: one.system is not None) | st.builds(Concept, code=st.sampled_from(["H", "LL", "<"]), system=st.just(INTERPRETATION), display=maybe(texts)),
     "reference-range": st.builds(Range, low=numbers, high=numbers) | st.builds(Range, low=numbers) | st.builds(Range, high=numbers) | st.builds(Range, text=words),
     "sn-text": st.from_regex(r"1:\d{1,4}|\d\+", fullmatch=True),
     "cwe": concepts, "ce": concepts, "cne": concepts, "dr": st.builds(Period, start=days, end=maybe(times)),

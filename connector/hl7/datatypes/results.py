@@ -28,6 +28,7 @@ _TABLE_0078 = frozenset({None, "HL70078", "0078", "HL7 0078", "2.16.840.1.113883
 #: Codes of table 0078 that no cell of a terminology table can say.
 _OFF_SCALE = frozenset({"<", ">"})
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
+_STRUCTURED = re.compile(rf"(<=|>=|<>|[<>=])?({_NUMBER})?([-+/.:])({_NUMBER})?", re.ASCII)
 _BOUNDS = re.compile(rf"({_NUMBER})-({_NUMBER})|>({_NUMBER})|<({_NUMBER})", re.ASCII)
 
 
@@ -81,5 +82,7 @@ def read_sn_text(node: Repetition, run: Run) -> str | Erase | None:
 
 
 def write_sn_text(text: str, node: Repetition, run: Run) -> None:
-    """Such a value is written as a text."""
-    node.put(text)
+    """SN: comparator, number, separator or suffix, number; what has another form stands whole in the first component."""
+    found = _STRUCTURED.fullmatch(text)
+    for place, part in enumerate(found.groups() if found else (text,), 1):
+        put(node, part, place)
