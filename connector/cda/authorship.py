@@ -16,14 +16,16 @@ from connector.exchange.documents import Document
 from connector.exchange.identifiers import STRUCT_IDNAT, organization_number
 from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import Moment, has_zone, precision, with_zone
-from connector.exchange.people import Concept, Device, Identifier, Organization, Party, Period
+from connector.exchange.people import Concept, Device, Identifier, Organization, Party, Period, Telecom
 from connector.mapping.language import Run
 
-__all__ = ["second_of", "signed", "titled"]
+__all__ = ["in_header", "second_of", "signed", "titled"]
 
 _BY = "connector/cda/authorship.py"
 #: « Service numérique référencé »: sector (JDV_J04) and facility (JDV_J02) where the site's settings name no other.
 _SERVICE = "SNR"
+#: Where people stand in a document.
+_PEOPLE = ("authors", "enterer", "informants", "recipients", "signer", "authenticators", "participants")
 #: Titles (JDV_J246), which people and HL7 v2 put in front of a name; in a CDA the prefix is the civility.
 _TITLES = ("DR", "PR", "MC", "MG", "PC", "PG")
 
@@ -72,6 +74,27 @@ def signed(exchange: Exchange, run: Run, *, position: int = 0, act: Concept | No
     return replace(
         exchange, encounter=encounter, documents=_with(exchange, position, replace(document, encounter=None))
     )
+
+
+def in_header(document: Document, run: Run, place: str) -> Document:
+    """The document with its people as a header can say them: a secure mailbox is one of their telecoms, the numbers of a system are those
+    of the author that it is."""
+    changes: dict[str, Any] = {}
+    for name in _PEOPLE:
+        value = getattr(document, name)
+        made = tuple(map(_told, value)) if isinstance(value, tuple) else value and _told(value)
+        if made != value:
+            changes[name] = made
+            run.derived(f"{place}.{name}", (f"{place}.{name}",), _BY)
+    return replace(document, **changes) if changes else document
+
+
+def _told(party: Party) -> Party:
+    if party.mssante is not None and all(each.value != party.mssante for each in party.telecoms):
+        party = replace(party, telecoms=(*party.telecoms, Telecom(value=party.mssante, system="mssante")))
+    if party.device is not None and not party.identifiers:
+        party = replace(party, identifiers=party.device.identifiers)
+    return party
 
 
 def _with(exchange: Exchange, position: int, document: Document) -> tuple[Document, ...]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from connector.cda import body as bodies
-from connector.cda.authorship import signed
+from connector.cda.authorship import in_header, signed
 from connector.cda.checks import N1_TEMPLATE, TEMPLATES, check
 from connector.cda.codec import DEFAULT_LIMITS, ClinicalDocument, Limits, parse, serialise
 from connector.cda.sections import write_sections
@@ -222,9 +222,8 @@ def complete(exchange: Exchange, run: Run, *, position: int = 0) -> Exchange:
         changes["templates"] = (*missing, *document.templates, *model)
         run.derived(f"{where}.templates", (), "cda.document")
     encounter = _typed(document.encounter or exchange.encounter, run)
-    return msgspec.structs.replace(
-        exchange, encounter=encounter, documents=(msgspec.structs.replace(document, **changes),)
-    )
+    made = in_header(msgspec.structs.replace(document, **changes), run, where)
+    return msgspec.structs.replace(exchange, encounter=encounter, documents=(made,))
 
 
 def _typed(encounter: Encounter | None, run: Run) -> Encounter | None:

@@ -208,8 +208,9 @@ class _Assembly:
         flat = self._flat(nodes[0], place)
         settle_choices(flat)
         qualified = patient.identity_status == "validated"
+        leaves = qualified or self._of_a_document(patient.identity_status)
         matricule = [each for each in flat.get("identifier", ()) if each.get("system", "")[8:] in INS_OIDS]
-        if matricule and not qualified:
+        if matricule and not leaves:
             # The matricule and its OID leave only with a qualified identity (référentiel INS, INS/va1.53).
             self.run.report(
                 Severity.WARNING, IssueCode.INS_NOT_QUALIFIED, f"{place}.identifier", what="FHIR Patient.identifier"
@@ -217,7 +218,7 @@ class _Assembly:
             flat["identifier"] = [each for each in flat["identifier"] if each not in matricule]
             if not flat["identifier"]:
                 del flat["identifier"]
-        add_mailbox(flat, self.tree, self.run, "" if matricule else place, qualified=qualified)
+        add_mailbox(flat, self.tree, self.run, "" if matricule else place, qualified=leaves)
         ins = bool(matricule) and qualified and self._ins_complete(flat, place)
         status = ["patient.identity_status"] if patient.identity_status else []
         for filled_place in claim_patient(flat, self.context.options.get("fr_core", ""), ins=ins):
@@ -226,6 +227,12 @@ class _Assembly:
             self._derived(f"{place}.meta.profile[{number}]", status)
         identity = self._identity("patient", patient_key(patient), "patient", place)
         self.urls["Patient"] = self._put(flat, identity)
+
+    def _of_a_document(self, status: str | None) -> bool:
+        """Whether a document alone speaks of the patient: a CDA says nothing of the identity's state and holds the matricule only of a qualified
+        one (CI-SIS; the ANS maps recordTarget to a patient with INS). Nobody says so again: the profile that asks for the state is not claimed."""
+        told = self.exchange
+        return status is None and told.envelope is None and told.origin == "feed" and told.mode == "document"
 
     def _ins_complete(self, flat: Resource, place: str) -> bool:
         """What fr-core-patient-ins asks beyond fr-core-patient; a missing part is told and the plain profile is named."""

@@ -11,10 +11,11 @@ from connector.exchange.model import Exchange
 from connector.exchange.people import Concept, Party
 from connector.mapping.language import Run
 
-__all__ = ["SETTING", "with_specialties"]
+__all__ = ["SETTING", "with_specialties", "with_systems"]
 
 #: Where `explain` and the provenance say that it comes from.
 SETTING = "settings: identity.author_specialty"
+_BY = "connector/pipeline/authors.py"
 
 
 def with_specialties(exchange: Exchange, run: Run) -> Exchange:
@@ -31,6 +32,21 @@ def with_specialties(exchange: Exchange, run: Run) -> Exchange:
             if _is_without(author):
                 run.derived(f"documents[{number}].authors[{position}].specialty", (), SETTING)
                 author = replace(author, specialty=given)
+            authors.append(author)
+        documents.append(replace(document, authors=tuple(authors)) if authors else document)
+    return replace(exchange, documents=tuple(documents))
+
+
+def with_systems(exchange: Exchange, run: Run) -> Exchange:
+    """The Exchange whose authors that are systems have their numbers as systems, where FHIR has a Device: a CDA says them of the author."""
+    documents = []
+    for number, document in enumerate(exchange.documents, 1):
+        authors = []
+        for position, author in enumerate(document.authors, 1):
+            if author.device is not None and author.identifiers and not author.device.identifiers:
+                place = f"documents[{number}].authors[{position}]"
+                run.derived(f"{place}.device.identifiers", (f"{place}.identifiers",), _BY)
+                author = replace(author, device=replace(author.device, identifiers=author.identifiers))
             authors.append(author)
         documents.append(replace(document, authors=tuple(authors)) if authors else document)
     return replace(exchange, documents=tuple(documents))

@@ -31,7 +31,7 @@ from connector.mapping.catalogue import Library
 from connector.mapping.compile import Mapping
 from connector.mapping.language import Run
 from connector.monsisra.modes import rules_for
-from connector.pipeline.authors import with_specialties
+from connector.pipeline.authors import with_specialties, with_systems
 from connector.pipeline.bodies import embeddable
 from connector.pipeline.formats import FORMATS, Claim, Format, detect, exchange_bytes, exchange_locate, exchange_parse
 from connector.pipeline.headers import patient_within, read_headers
@@ -262,7 +262,7 @@ class Translator:
         `part`: which of the messages that say it (`connector.pipeline.messages`), else the first."""
         exchange = with_specialties(exchange, run)
         if form.name == "fhir":
-            exchange = with_sections(exchange, run, self.mappings)
+            exchange = with_systems(with_sections(exchange, run, self.mappings), run)
         if form.name == "hl7":
             exchange = self.complete_message(self.part_of(released(exchange, run, "HL7 v2"), run, part), run)
         if mapping is None:
