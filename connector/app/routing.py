@@ -58,5 +58,6 @@ def shaped_as(settings: Settings, destination: str) -> dict[str, str]:
     found = settings.destinations.get(destination)
     if found is None or found.kind != "fhir":
         return {}
-    asked = {"sections": "true"} if found.options.get("sections") else {}
-    return {**asked, "shape": "document"} if found.options.get("mode") == "documents" else asked
+    if found.options.get("mode") == "documents":
+        return {"sections": "true", "shape": "document"}
+    return {"sections": "true"} if found.options.get("sections") else {}

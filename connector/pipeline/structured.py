@@ -6,7 +6,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from connector.cda.body import body
 from connector.cda.codec import ClinicalDocument, parse
+from connector.cda.document import is_cda
 from connector.cda.sections import read_sections
 from connector.exchange.documents import Document
 from connector.exchange.model import Exchange
@@ -17,8 +19,8 @@ __all__ = ["with_sections"]
 
 
 def with_sections(exchange: Exchange, run: Run, library: Library, tree: Any = None) -> Exchange:
-    """The Exchange with the sections of its CDA documents, where they are asked for and not there yet. `tree`: its one document as
-    parsed, when that is at hand. Trouble goes into the run; none of it is an error."""
+    """The Exchange with the sections of its CDA documents, where they are asked for and not there yet; for a FHIR document also the body of an
+    unstructured one. `tree`: its one document as parsed, when that is at hand. Trouble goes into the run; none of it is an error."""
     if run.context.options.get("sections") != "true":
         return exchange
     documents = tuple(_read(document, run, library, tree) for document in exchange.documents)
@@ -27,7 +29,10 @@ def with_sections(exchange: Exchange, run: Run, library: Library, tree: Any = No
 
 def _read(document: Document, run: Run, library: Library, tree: Any) -> Document:
     data = document.content.data if document.content is not None else None
-    if document.sections or data is None or b"structuredBody" not in data:
+    if document.sections or data is None or not is_cda(document.content):
         return document
+    if b"structuredBody" not in data:
+        closed = run.context.options.get("shape") == "document" and document.body is None
+        return replace(document, body=body(data).value) if closed else document
     clinical = tree if isinstance(tree, ClinicalDocument) and tree.raw == data else parse(data).value
     return replace(document, sections=read_sections(clinical, run, library)) if clinical is not None else document
