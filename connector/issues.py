@@ -97,6 +97,7 @@ class IssueCode(Enum):
     DOCUMENT_TYPE_CLASH = ("102", "", "les octets ne sont pas du type déclaré ({expected})", "the bytes are not of the declared type ({expected})")
     DOCUMENT_ID_CLASH = ("207", "906", "l'identifiant du document diffère entre {left} et {right}", "the document id differs between {left} and {right}")
     DOCUMENT_VERSION = ("207", "900", "mauvaise version de document : {expected}", "wrong document version: {expected}")
+    DOCUMENT_SET = ("0", "", "série (setId) ou version d'un remplacement non précisée : déduite du document remplacé", "set (setId) or version of a replacement not said: taken from the document that it replaces")
     DOCUMENT_NOT_FOUND = ("207", "900", "le document à remplacer ou à supprimer est inconnu", "the document to replace or delete is unknown")
     DOCUMENT_AUTHOR = ("207", "901", "l'auteur ne peut pas remplacer ou supprimer ce document", "the author may not replace or delete this document")
     DOCUMENT_DUPLICATE = ("0", "", "document déjà reçu sous un autre MSH-10", "document already received under another MSH-10")

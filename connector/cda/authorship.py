@@ -17,6 +17,7 @@ from connector.exchange.identifiers import STRUCT_IDNAT, organization_number
 from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import Moment, has_zone, precision, with_zone
 from connector.exchange.people import Concept, Device, Identifier, Organization, Party, Period, Telecom
+from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
 
 __all__ = ["in_header", "second_of", "signed", "titled"]
@@ -47,6 +48,11 @@ def signed(exchange: Exchange, run: Run, *, position: int = 0, act: Concept | No
     if document.created != created:
         changes["created"] = created
         run.derived(f"documents[{position + 1}].created", (f"documents[{position + 1}].created",), _BY)
+    if document.replaces is not None and not (document.set_id and document.version):
+        # MonSisra replaces a document by its id; a header must have a set and a number, so it follows the first of its set.
+        run.report(Severity.WARNING, IssueCode.DOCUMENT_SET, f"documents[{position + 1}].replaces")
+        fill("set_id", document.replaces, f"documents[{position + 1}].replaces")
+        fill("version", "2")
     author = next((each for each in document.authors if each.name or each.device), None) or exchange.sender
     if author is None:
         return replace(exchange, documents=_with(exchange, position, replace(document, **changes)))

@@ -107,6 +107,20 @@ def write_request_id(value: str, node: Element, run: Run) -> None:
         node.attributes |= {"root": run.context.namespace, "extension": value}
 
 
+def read_previous_version(node: Element, run: Run) -> str | None:
+    """The version after that of a parentDocument (CDA R2 §4.2.3.1: a replacement counts one further). ValueError when it is no number."""
+    del run
+    text = node.get("value")
+    return str(int(text) + 1) if text is not None else None
+
+
+def write_previous_version(value: str, node: Element, run: Run) -> None:
+    """The version before a replacement's own; nothing before the first."""
+    del run
+    if value.isdecimal() and int(value) > 1:
+        node.attributes["value"] = str(int(value) - 1)
+
+
 # --- leaves -----------------------------------------------------------------------------------------------------------
 
 
@@ -175,6 +189,7 @@ DATATYPES: dict[str, Datatype] = {
     for datatype in (
         _node("ii", read_ii, write_ii, Identifier),
         _node("unique-id", read_unique_id, write_unique_id, str),
+        _node("previous-version", read_previous_version, write_previous_version, str),
         _node("request-id", read_request_id, write_request_id, str),
         _node("cd", read_cd, write_cd, Concept),
         _node("pn", read_pn, write_pn, HumanName),

@@ -36,6 +36,7 @@ from connector.exchange.people import (
     Period,
     Telecom,
 )
+from connector.exchange.results import Quantity, Range
 from connector.mapping.catalogue import Library, load_library
 from connector.mapping.language import Run
 from tests.unit.cda.sample import document as sample
@@ -272,6 +273,12 @@ def test_writing_is_the_same_each_time_and_in_schema_order(
     assert all(value for _, value in SHAPE.leaves(first))
 
 
+UCUM = "2.16.840.1.113883.6.8"
+numbers = st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str)
+units = st.sampled_from(["mg", "mmol/L", "{tablet}", "h"]).map(lambda code: Concept(code=code, system=UCUM))
+rates = st.sampled_from(["/d", "mg/d", "mg/kg/h", "mL"]).map(lambda code: Concept(code=code, system=UCUM))
+materials = concepts.filter(lambda concept: concept.text != concept.display)
+
 PAIRS = {
     "ii": identifiers,
     "cd": concepts,
@@ -279,7 +286,15 @@ PAIRS = {
     "ad": addresses,
     "tel": telecoms,
     "unique-id": st.tuples(oids, words).map("^".join),
+    "previous-version": st.integers(2, 9999).map(str),
     "request-id": st.one_of(words, st.tuples(oids, words).map("^".join)),
+    "pq": st.builds(Quantity, value=numbers, unit=st.none() | units),
+    "rto": st.builds(Quantity, value=numbers, unit=st.none() | rates),
+    "bound": st.builds(
+        Quantity, value=numbers, unit=st.none() | units, comparator=st.sampled_from(["<", "<=", ">", ">="])
+    ),
+    "interval": st.builds(Range, low=numbers, high=numbers),
+    "material": materials,
 }
 LEAVES = {"ts": moments, "bl": st.booleans(), "int": st.integers(0, 99999), "base64": st.binary(max_size=200)}
 
