@@ -6,6 +6,7 @@ So a document is kept once, not three times (message, CDA, PDF inside the CDA); 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
 
 import msgspec
 import pybase64
@@ -22,6 +23,7 @@ __all__ = ["Carved", "Cut", "Part", "attach", "cut_of", "detach"]
 Cut = Callable[[int, int], bytes | memoryview]
 
 _PROBE = 48  # bytes; 64 characters of base64 find the place
+_TEXT = 1 << 20  # characters, a multiple of 4: each piece of base64 is whole
 _STEP = 48 * 1024  # compared piecewise: no second copy of a large document
 
 
@@ -74,8 +76,7 @@ def attach(raw: Cut, exchange: Exchange, parts: tuple[Part, ...], read: Callable
                 found[digest] = read(digest)
             else:
                 cut = raw if not part.parent else cut_of(bytes_of(part.parent))
-                piece = cut(part.offset, part.length)
-                found[digest] = bytes(piece) if part.plain else pybase64.b64decode(piece, validate=True)
+                found[digest] = bytes(cut(part.offset, part.length)) if part.plain else _decoded(cut, part)
         return found[digest]
 
     def fill(_place: str, content: Content, _outer: Content | None) -> Content:
@@ -86,6 +87,16 @@ def attach(raw: Cut, exchange: Exchange, parts: tuple[Part, ...], read: Callable
     whole = each_content(exchange, fill) if parts else exchange
     found.clear()  # `bytes_of` calls itself: the cycle would hold the documents until it is collected
     return whole
+
+
+def _decoded(cut: Cut, part: Part) -> bytes:
+    """The bytes of base64, of which never more than a piece is in memory."""
+    if part.length <= _TEXT:
+        return pybase64.b64decode(cut(part.offset, part.length), validate=True)
+    whole, end = BytesIO(), part.offset + part.length
+    for start in range(part.offset, end, _TEXT):
+        whole.write(pybase64.b64decode(cut(start, min(_TEXT, end - start)), validate=True))
+    return whole.getvalue()
 
 
 def _find(digest: str, data: bytes, holders: tuple[tuple[str, bytes], ...]) -> Part:

@@ -223,7 +223,13 @@ async def test_what_is_held_in_memory_is_less_than_the_attachment(kind: str, tmp
         try:
             answer = await site.post(in_pieces(body), media)
             peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.reset_peak()
+            delivered = site.here.journal.bodies.of([2])[2].exchange
+            given = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         assert answer.status_code == 201, answer.text
         assert peak < len(large), f"{peak} of {len(large)}"
+        assert delivered is not None
+        assert delivered.documents[0].content.data == large
+        assert given < 1.5 * len(large), f"{given} of {len(large)}"
