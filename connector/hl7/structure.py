@@ -73,15 +73,20 @@ def positions(structure: str) -> dict[str, Position]:
 def nested(message: Message, structure: str) -> None:
     """Put the children that the structure names (`OBX(PRT NTE)`, `OBR(NTE OBX(NTE))`) under the nearest segment before them that takes them.
 
-    One that stands in front (`OBR(<ORC)`) goes under the segment right behind it, and where it stands when another follows.
+    One that stands in front (`OBR(<ORC)`) goes under the segment right behind it, and where it stands when another follows. What the
+    structure does not name (TQ1, Z segments) ends nothing: senders put it between an order and its results.
     """
     known = positions(structure)
+    named = {*known, *(name for position in known.values() for name in position.children)}
     ahead = {name for position in known.values() for name in position.ahead}
     top: list[Segment | Group] = []
     around: list[tuple[Segment, tuple[str, ...]]] = []  # who takes children here, the innermost last
     waiting: list[Segment] = []
     for segment in message.segments:
         segment.children = []
+        if segment.name not in named:
+            top.append(segment)
+            continue
         position = known.get(segment.name)
         while around and (segment.name in ahead or segment.name not in around[-1][1]):
             around.pop()

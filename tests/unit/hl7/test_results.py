@@ -142,6 +142,13 @@ def test_comments_and_results_stand_under_what_they_follow() -> None:
     assert [[one.notes for one in each.observations] for each in reports] == [[("deux",)], [()]]
 
 
+def test_segments_that_the_structure_does_not_name_end_no_report() -> None:
+    report = read(
+        "OBR|1||L1|1^A^L", "TQ1|1||||||||S", "OBX|1|ST|1^A^L||x", "ZXX|1", "NTE|1||deux", "OBX|2|ST|1^A^L||y"
+    ).reports[0]
+    assert [(each.text, each.notes) for each in report.observations] == [("x", ("deux",)), ("y", ())]
+
+
 def test_children_of_children_are_nested_and_arranged() -> None:
     raw = (HEAD + "OBR|1\rOBX|1|ST\rNTE|1\rOBX|2|ST\rSPM|1\rORC|RE\rOBR|2\rNTE|1\rORC|RE\rZZZ|1\r").encode()
     message = parse(raw).value
@@ -149,7 +156,7 @@ def test_children_of_children_are_nested_and_arranged() -> None:
     nested(message, STRUCTURE)
     assert [tree(each) for each in message.segments_at_top()[2:]] == [
         ("OBR", [("OBX", [("NTE", [])]), ("OBX", []), ("SPM", [])]), ("OBR", [("ORC", []), ("NTE", [])]),
-        ("ORC", []), ("ZZZ", []),
+        ("ZZZ", []), ("ORC", []),
     ]  # fmt: skip
     made = Message()
     order = made.add("OBR")
