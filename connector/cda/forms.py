@@ -50,11 +50,11 @@ FORMS: dict[str, Form] = {
     "problem-concern": Form((*_CONCERN, _PCC + "5.2", _FR + "39"), _ACTION, needs=()),
     "allergy-concern": Form((*_CONCERN, _PCC + "5.3", _FR + "40"), _ACTION, needs=()),
     "problem": Form(
-        (_CCD + "28", _PCC + "5", _FR + "37"), _OBS, {}, ("code", "text", "statusCode", "effectiveTime", "value"),
+        (_CCD + "28", _PCC + "5", _FR + "37"), _OBS, {}, ("text", "statusCode", "effectiveTime", "value"),
     ),
     "allergy": Form(
         (_CCD + "18", _CCD + "28", _PCC + "5", _PCC + "6", _FR + "41"), _OBS, {},
-        ("code", "text", "statusCode", "effectiveTime", "value"),
+        ("text", "statusCode", "effectiveTime", "value"),
     ),
     "medication": Form(
         (_CCD + "24", _PCC + "7", _FR + "42", _PCC + "7.1"), _DRUG, {},
@@ -62,19 +62,19 @@ FORMS: dict[str, Form] = {
     ),
     "immunization": Form(
         (_CCD + "24", _PCC + "12", _FR + "45"), _DRUG, {},
-        ("code", "text", "statusCode", "effectiveTime", "routeCode"),
+        ("text", "statusCode", "effectiveTime"),
     ),
-    "procedure": Form((_PCC + "19", _CCD + "29", _FR + "62"), {"classCode": "PROC", "moodCode": "EVN"}),
+    "procedure": Form((_PCC + "19", _CCD + "29", _FR + "62"), {"classCode": "PROC", "moodCode": "EVN"}, needs=("text", "statusCode")),
     "vital-signs": Form(
         (_CCD + "32", _CCD + "35", _PCC + "13.1", _FR + "49"), {"classCode": "CLUSTER", "moodCode": "EVN"},
-        _NONE, ("code", "statusCode", "effectiveTime"),
+        _NONE, ("statusCode", "effectiveTime"),
     ),
     "vital-sign": Form((_CCD + "31", _PCC + "13", _PCC + "13.2", _FR + "50"), _OBS),
     "observation": Form(_SIMPLE, _OBS),
     "laboratory": Form((), _ACTION, needs=("statusCode",)),
     "battery": Form((_LAB + ".4", _FR + "78"), {"classCode": "BATTERY", "moodCode": "EVN"}, needs=("statusCode",)),
     "result": Form((_LAB + ".6", _FR + "80"), _OBS, needs=("statusCode", "effectiveTime")),
-    "specimen": Form((_LAB + ".2", _FR + "77"), {"classCode": "PROC", "moodCode": "EVN"}, needs=("effectiveTime",)),
+    "specimen": Form((_LAB + ".2", _FR + "77"), {"classCode": "PROC", "moodCode": "EVN"}, needs=()),
     "product": Form((_CCD + "53", _PCC + "7.2", _FR + "43"), {}, needs=()),
     "validator": Form(("1.3.6.1.4.1.19376.1.3.3.1.5", _FR + "109"), {}, needs=()),
     "MFST": Form((_CCD + "28", _PCC + "5", _CCD + "54", _FR + "37"), _OBS, _SYMPTOM, ("text", "statusCode", "effectiveTime", "value")),
@@ -150,8 +150,6 @@ class _Dresser(NamedTuple):
                 node.add("statusCode", {"code": "completed"})
             elif name == "effectiveTime":
                 node.add("effectiveTime", {"nullFlavor": "NA"})
-            elif name in ("code", "routeCode"):
-                node.add(name, {"nullFlavor": "UNK"})
             else:
                 value = node.add("value", {"xsi:type": "CD"})
                 value.children.append(self.link("originalText", None, None))
