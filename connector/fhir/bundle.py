@@ -232,7 +232,7 @@ class _Assembly:
         """Whether a document alone speaks of the patient: a CDA says nothing of the identity's state and holds the matricule only of a qualified
         one (CI-SIS; the ANS maps recordTarget to a patient with INS). Nobody says so again: the profile that asks for the state is not claimed."""
         told = self.exchange
-        return status is None and told.envelope is None and told.origin == "feed" and told.mode == "document"
+        return status is None and told.envelope is None and told.origin == "feed"
 
     def _ins_complete(self, flat: Resource, place: str) -> bool:
         """What fr-core-patient-ins asks beyond fr-core-patient; a missing part is told and the plain profile is named."""
