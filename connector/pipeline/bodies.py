@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from connector.cda.authorship import second_of
 from connector.cda.document import is_cda
+from connector.cda.findings import RULE
 from connector.cda.sniff import BODY_TYPES, media_type_of
 from connector.exchange.documents import Content, Document
 from connector.exchange.model import Context, Exchange
@@ -22,7 +23,7 @@ from connector.pdf.claim import pdfa_claim
 from connector.pipeline.filing import body_of
 from connector.pipeline.synthesis import patient_line
 
-__all__ = ["ACCEPTED", "PICTURES", "embeddable", "pdf_claims"]
+__all__ = ["ACCEPTED", "PICTURES", "claim_told", "embeddable", "is_pdf", "pdf_claims"]
 
 #: Pictures that become a page.
 PICTURES = ("image/png", "image/heic")
@@ -80,9 +81,17 @@ def pdf_claims(exchange: Exchange) -> Iterator[tuple[str, str | None]]:
     """Each PDF among the documents (alone, or the body of a CDA): its place, and what it claims to be."""
     for number, document in enumerate(exchange.documents, 1):
         found = body_of(document) or document.content
-        if (
-            found is not None
-            and found.data is not None
-            and media_type_of(found.media_type, found.data) == "application/pdf"
-        ):
-            yield f"documents[{number}]", pdfa_claim(found.data)
+        if found is not None and is_pdf(found):
+            yield f"documents[{number}]", pdfa_claim(found.data or b"")
+
+
+def is_pdf(content: Content) -> bool:
+    """Whether a content is there and declared, or where nothing is declared recognised, as a PDF."""
+    return content.data is not None and media_type_of(content.media_type, content.data) == "application/pdf"
+
+
+def claim_told(claim: str | None, place: str) -> Issue:
+    """What a PDF says that it is, as `validate` and `explain` tell it: the CI-SIS wants PDF/A-1. It is read, never verified."""
+    usual = claim is not None and claim.startswith("PDF/A-1")
+    severity = Severity.INFORMATION if usual else Severity.WARNING
+    return Issue.of(severity, IssueCode.PDF_CLAIM, place, rule=RULE, found=claim or "PDF")

@@ -20,6 +20,7 @@ from connector.issues import Issue, IssueCode, Outcome, Severity, worst
 from connector.mapping.explain import Origin, Trace, compose, explain_read, explain_write
 from connector.mapping.language import Run
 from connector.mapping.leaves import value_leaves
+from connector.pipeline.bodies import claim_told, embeddable, pdf_claims
 from connector.pipeline.explain_header import explain_header, joined, with_request
 from connector.pipeline.formats import FORMATS, Format, detect
 from connector.pipeline.translate import Translator, opened
@@ -62,17 +63,18 @@ def explain(
     if read.value is None:
         return Outcome(None, read.issues)
     exchange, explanation = read.value
+    told = (*read.issues, *(claim_told(claim, place) for place, claim in pdf_claims(exchange)))
     if target_format == "exchange":
-        return Outcome(explanation, read.issues)
+        return Outcome(explanation, told)
     run = Run(context, explain=True)
     written = _written(translator, exchange, explanation.trace, target_format, run)
     if written.value is None:
-        return Outcome(None, (*read.issues, *written.issues))
+        return Outcome(None, (*told, *written.issues))
     mapping, trace = written.value
-    issues = (*read.issues, *run.issues)
+    issues = (*told, *run.issues)
     names = tuple(dict.fromkeys((*explanation.mappings, mapping)))
-    told = replace(explanation, target_format=target_format, trace=trace, mappings=names, issues=issues)
-    return Outcome(told, issues)
+    explained = replace(explanation, target_format=target_format, trace=trace, mappings=names, issues=issues)
+    return Outcome(explained, issues)
 
 
 # --- reading
@@ -170,7 +172,10 @@ def _written(
 ) -> Outcome[tuple[str, Trace]]:
     """The name of the mapping that writes and the trace of the whole."""
     if target == "cda":
-        return Outcome((HEADER, _to_cda(translator, exchange, reading, run)))
+        held = embeddable(exchange, run, range(len(exchange.documents))[:1])
+        if held.value is None:
+            return Outcome(None, held.issues)
+        return Outcome((HEADER, _to_cda(translator, held.value, reading, run)))
     form = FORMATS[target]
     mapping, refusal = translator.mapping_for_writing(form, exchange, run.context)
     if mapping is None:
