@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.fhir.codec import Resource
-from connector.fhir.elements import codes_of, elements
-from connector.fhir.filing import ABSENT
+from connector.fhir.elements import codes_of
+from connector.fhir.filing import ABSENT, order_of
 from connector.fhir.results import completed
 from connector.fhir.results import opened as open_result
 
@@ -47,8 +47,7 @@ _KINDS = {
 
 def _ordered(flat: Resource) -> Resource:
     """In the standard's order."""
-    names = [each for name in elements(flat["resourceType"]) for each in (name, f"_{name}")]
-    return {name: flat[name] for name in ("resourceType", *names) if name in flat}
+    return {name: flat[name] for name in order_of(flat["resourceType"]) if name in flat}
 
 
 def _concept(node: Resource, url: str) -> Resource | None:
@@ -193,8 +192,15 @@ COMPLETED: Mapping[str, Callable[[Resource], Resource]] = {
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
+#: What R4 requires, and is `?` when nobody said it.
+_NAMED = ("medicationCodeableConcept", "vaccineCode")
+
+
 def opened(made: Resource) -> None:
     """A linked resource as the tables read it: the contrary of what `COMPLETED` does, on a tree of our own."""
+    for name in _NAMED:
+        if made.get(name) == _UNKNOWN:
+            del made[name]
     opening = _OPENED.get(made["resourceType"])
     if opening is not None:
         opening(made)

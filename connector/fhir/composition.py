@@ -7,7 +7,7 @@ put elsewhere, the body of an unstructured document, required elements, and whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from connector.exchange.documents import Document
@@ -16,8 +16,8 @@ from connector.exchange.model import Context, Exchange
 from connector.exchange.moments import to_instant
 from connector.fhir.codec import Resource
 from connector.fhir.datatypes import RFC_3986
-from connector.fhir.elements import elements
-from connector.fhir.filing import ABSENT, Filing
+from connector.fhir.filing import ABSENT, Filing, order_of
+from connector.fhir.transaction import pointers
 from connector.fhir.tree import LINK, TARGET
 from connector.issues import IssueCode, Severity
 from connector.mapping.language import Run
@@ -132,8 +132,7 @@ def write_composition(
             run.derived(f"{place}.{leaf}", (), BY)
     run.derived(f"{place}.id", (), BY)
     whole = {**absent, **flat}
-    order = [each for name in elements("Composition") for each in (name, f"_{name}")]
-    resource = {name: whole[name] for name in ("resourceType", *order) if name in whole}
+    resource = {name: whole[name] for name in order_of("Composition") if name in whole}
     return put(resource, derived(run.context, "composition", identity))
 
 
@@ -206,19 +205,11 @@ def _reached(entries: list[Resource], url: str) -> set[str]:
     resources = {each["fullUrl"]: each["resource"] for each in entries}
     found, open_ = {url}, [url]
     while open_:
-        for reference in _references(resources[open_.pop()]):
+        for reference in pointers(resources[open_.pop()]):
             if reference in resources and reference not in found:
                 found.add(reference)
                 open_.append(reference)
     return found
-
-
-def _references(node: Any) -> Iterator[str]:
-    for value in node.values() if isinstance(node, dict) else node:
-        if isinstance(value, dict | list):
-            yield from _references(value)
-    if isinstance(node, dict) and isinstance(node.get("reference"), str):
-        yield node["reference"]
 
 
 def has_composition(tree: Resource) -> bool:

@@ -54,7 +54,7 @@ class Filing:
     def add(self, resource: Resource, kind: str, *parts: str, place: str) -> str:
         """Put a resource under an id derived from these parts, its elements in the standard's order. Returns its full URL."""
         self.run.derived(f"{place}.id", (), "connector/fhir/filing.py")
-        ordered = {name: resource[name] for name in _order(resource["resourceType"]) if name in resource}
+        ordered = {name: resource[name] for name in order_of(resource["resourceType"]) if name in resource}
         return self.put(ordered, derived(self.run.context, kind, *parts))
 
     def coding(self, table: str, word: str) -> Resource:
@@ -125,6 +125,7 @@ def link_to_message(filing: Filing, entries: list[Resource]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _order(kind: str) -> tuple[str, ...]:
+def order_of(kind: str) -> tuple[str, ...]:
+    """The names of a type in the standard's order, each also as that of its extensions."""
     names = ("resourceType", *elements(kind))
     return tuple(each for name in names for each in (name, f"_{name}"))

@@ -5,7 +5,7 @@ A document that lacks something keeps its people as resources of their own and c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from connector.exchange.documents import Document
@@ -15,6 +15,7 @@ from connector.exchange.people import Identifier
 from connector.fhir.codec import Resource
 from connector.fhir.datatypes import RFC_3986, system_uri
 from connector.fhir.gathering import unique_id
+from connector.fhir.transaction import pointers
 from connector.mapping.language import Run
 
 __all__ = [
@@ -204,17 +205,12 @@ class _Box:
 
 def orphans(entries: list[Resource]) -> list[Resource]:
     """The entries without people that nothing refers to any more, because they are contained."""
+    told = [(entry, pointers(entry["resource"])) for entry in entries]
     while True:
-        used = {reference for entry in entries for reference in _references(entry["resource"])}
-        kept = [each for each in entries if each["resource"]["resourceType"] not in _PEOPLE or each["fullUrl"] in used]
-        if len(kept) == len(entries):
-            return kept
-        entries = kept
-
-
-def _references(node: Mapping[str, Any] | list[Any]) -> Iterator[str]:
-    for value in node.values() if isinstance(node, Mapping) else node:
-        if isinstance(value, dict | list):
-            yield from _references(value)
-    if isinstance(node, Mapping) and isinstance(node.get("reference"), str):
-        yield node["reference"]
+        used = set().union(*(found for _, found in told))
+        kept = [
+            each for each in told if each[0]["resource"]["resourceType"] not in _PEOPLE or each[0]["fullUrl"] in used
+        ]
+        if len(kept) == len(told):
+            return [entry for entry, _ in kept]
+        told = kept

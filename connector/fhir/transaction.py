@@ -14,6 +14,7 @@ __all__ = [
     "deleting",
     "detached",
     "identifiers",
+    "pointers",
     "relative",
     "renamed",
     "replaced",
@@ -71,6 +72,24 @@ def renamed(node: Any, urls: Mapping[str, str]) -> Any:
     if isinstance(node, list):
         return [renamed(item, urls) if isinstance(item, dict | list) else item for item in node]
     return node
+
+
+def pointers(node: Any) -> set[str]:
+    """Every reference in a resource or a part of one."""
+    found: set[str] = set()
+    level = [node]
+    while level:
+        value = level.pop()
+        if type(value) is list:
+            level += [each for each in value if type(each) is dict]
+            continue
+        for name, inner in value.items():
+            kind = type(inner)
+            if kind is dict or kind is list:
+                level.append(inner)
+            elif name == "reference" and kind is str:
+                found.add(inner)
+    return found
 
 
 def _documents(resources: Iterable[Resource]) -> Iterator[Resource]:

@@ -16,10 +16,12 @@ from connector.hl7.acknowledge import Stage, answers, not_kept
 from connector.hl7.codec import Header, ParseOptions, header
 from connector.hl7.wire import read_header
 from connector.issues import Issue, IssueCode, Outcome, Severity, worst
+from connector.mapping.language import Run
 from connector.monsisra.continuation import misgrown, same
 from connector.monsisra.posted import posted
 from connector.pipeline.journey import Entry, Inbound, MessageState, Peeked
 from connector.pipeline.route import Route, Subject, deliveries, unserved
+from connector.pipeline.structured import with_contents
 from connector.pipeline.translate import Reading, Translator
 
 __all__ = ["Desk", "DeskSettings"]
@@ -109,6 +111,10 @@ class Desk:
                 return self._handed_in(inbound, digest, context, reading, reading.exchange)
         else:
             reading = self.translator.read(bytes(inbound.raw), inbound.format, context, options=options, tree=tree)
+            if inbound.format == "fhir" and reading.exchange is not None and reading.accepted:
+                run = Run(context)
+                exchange = with_contents(reading.exchange, run, self.translator.mappings)
+                reading = replace(reading, exchange=exchange, issues=(*reading.issues, *run.issues))
         return replace(self._entry(inbound, digest, context, reading), after=_after(reading.exchange, context.known))
 
     def _handed_in(

@@ -1,4 +1,4 @@
-"""What the structured documents of an Exchange say inside, read where the context asks for it (`options.sections`)."""
+"""What the structured documents of an Exchange say inside: read where the context asks for it (`options.sections`), written where nothing else says it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connector.cda.body import body
+from connector.cda.body import body, content
 from connector.cda.codec import ClinicalDocument, parse
-from connector.cda.document import is_cda
+from connector.cda.document import is_cda, write_document
 from connector.cda.sections import read_sections
 from connector.exchange.documents import Document
 from connector.exchange.model import Exchange
+from connector.issues import Severity
 from connector.mapping.catalogue import Library
 from connector.mapping.language import Run
 
-__all__ = ["with_sections"]
+__all__ = ["with_contents", "with_sections"]
 
 
 def with_sections(exchange: Exchange, run: Run, library: Library, tree: Any = None) -> Exchange:
@@ -32,7 +33,28 @@ def _read(document: Document, run: Run, library: Library, tree: Any) -> Document
     if document.sections or data is None or not is_cda(document.content):
         return document
     if b"structuredBody" not in data:
-        closed = run.context.options.get("shape") == "document" and document.body is None
-        return replace(document, body=body(data).value) if closed else document
+        known = document.body is not None and document.body.data is not None
+        closed = run.context.options.get("shape") == "document" and not known
+        return replace(document, body=body(data).value or document.body) if closed else document
     clinical = tree if isinstance(tree, ClinicalDocument) and tree.raw == data else parse(data).value
     return replace(document, sections=read_sections(clinical, run, library)) if clinical is not None else document
+
+
+def with_contents(exchange: Exchange, run: Run, library: Library) -> Exchange:
+    """The Exchange with each document that only its sections say (a FHIR document) written as the CDA that other destinations carry.
+
+    What such a CDA departs from of the CI-SIS is a warning: its sender wrote no CDA.
+    """
+    documents = tuple(
+        _written(exchange, number, run, library) if document.sections and document.content is None else document
+        for number, document in enumerate(exchange.documents)
+    )
+    return replace(exchange, documents=documents)
+
+
+def _written(exchange: Exchange, number: int, run: Run, library: Library) -> Document:
+    made = write_document(exchange, run, library, position=number)
+    run.issues += [replace(each, severity=min(each.severity, Severity.WARNING)) for each in made.issues]
+    if made.value is None:
+        return exchange.documents[number]
+    return replace(exchange.documents[number], content=content(made.value, "text/xml"))
