@@ -13,7 +13,7 @@ from connector.cda.document import is_cda
 from connector.cda.inspection import inspect
 from connector.exchange.model import Context
 from connector.hl7.validate import second_opinion
-from connector.issues import Issue, Place, Severity
+from connector.issues import Issue, IssueCode, Place, Severity
 from connector.pdf.claim import pdfa_claim
 from connector.pipeline.bodies import claim_told, is_pdf
 from connector.pipeline.header_places import HeaderPlaces
@@ -67,18 +67,24 @@ def _within(reading: Reading, context: Context) -> Iterator[Issue]:
 
 def _once(issues: list[Issue]) -> list[Issue]:
     """Each trouble of a place once, as grave as the gravest that says it."""
-    kept: dict[tuple[str, str], Issue] = {}
+    kept: dict[tuple[str, str, str], Issue] = {}
     for issue in issues:
-        key = (issue.code, issue.place.path)
+        key = _trouble(issue)
         before = kept.get(key)
         if before is None or (before.severity, bool(before.place.rule)) < (issue.severity, bool(issue.place.rule)):
             kept[key] = issue
     for issue in [each for each in kept.values() if _of_mapping(each)]:
         same = next((key for key, each in kept.items() if _says(each, issue)), None)
         if same is not None:
-            del kept[issue.code, issue.place.path]
+            del kept[_trouble(issue)]
             kept[same] = replace(kept[same], severity=max(kept[same].severity, issue.severity))
     return list(kept.values())
+
+
+def _trouble(issue: Issue) -> tuple[str, str, str]:
+    # Several things may be missing at one place.
+    missing = issue.params["expected"] if issue.code == IssueCode.CDA_MISSING.name else ""
+    return issue.code, issue.place.path, missing
 
 
 def _of_mapping(issue: Issue) -> bool:

@@ -304,3 +304,11 @@ def test_what_a_pdf_claims_to_be_is_information(root: Path) -> None:
     (claim,) = [issue for issue in issues if issue.code == "PDF_CLAIM"]
     assert claim.severity == Severity.INFORMATION
     assert claim.text("fr") == "le PDF se déclare PDF/A-1B ; le CI-SIS demande PDF/A-1"
+
+
+def test_a_document_that_is_nothing_but_faults_is_not_told_to_its_end(root: Path) -> None:
+    links = b"".join(b'<reference value="#r%d"/>' % number for number in range(5_000))
+    raw = _request(root).replace(
+        b"<structuredBody>", b"<structuredBody><component><section>" + links + b"</section></component>", 1
+    )
+    assert 500 <= len(faults(raw)) < 520
