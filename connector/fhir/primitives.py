@@ -52,6 +52,8 @@ def moment_of(text: str | None) -> Moment | None:
 
 def to_datetime(moment: Moment, run: Run) -> str:
     """A FHIR dateTime in the site's zone; a clock-change hour is told and written as its day."""
+    if len(moment) == 25 and moment[-3] == ":":  # to the second, with its zone: so FHIR writes it too
+        return moment
     zoned, ambiguous = with_zone(moment, run.context.zone)
     if ambiguous:
         run.report(Severity.WARNING, IssueCode.DATE_AMBIGUOUS)

@@ -58,11 +58,14 @@ class Catalogue:
 
     def __init__(self, claims: Iterable[Claim]) -> None:
         self.claims = tuple(claims)
+        self._of_side = {
+            side: [each for each in self.claims if each.side == side] for side in {each.side for each in self.claims}
+        }
 
     def find(self, side: str, type_: str, version: str = "", profile: str = "") -> str | None:
         """The name of the mapping that answers, None when none does."""
         best: tuple[tuple[int, ...], str] | None = None
-        for claim in self.claims:
+        for claim in self._of_side.get(side, ()):
             rank = claim.answers(side, type_, version, profile)
             if rank is not None and (best is None or rank > best[0]):
                 best = (rank, claim.mapping)
