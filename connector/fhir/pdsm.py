@@ -15,7 +15,6 @@ from connector.exchange.people import Identifier
 from connector.fhir.codec import Resource
 from connector.fhir.datatypes import RFC_3986, system_uri
 from connector.fhir.gathering import unique_id
-from connector.fhir.transaction import pointers
 from connector.mapping.language import Run
 
 __all__ = [
@@ -205,12 +204,25 @@ class _Box:
 
 def orphans(entries: list[Resource]) -> list[Resource]:
     """The entries without people that nothing refers to any more, because they are contained."""
-    told = [(entry, pointers(entry["resource"])) for entry in entries]
+    said = [(each, _references(each["resource"])) for each in entries]
     while True:
-        used = set().union(*(found for _, found in told))
-        kept = [
-            each for each in told if each[0]["resource"]["resourceType"] not in _PEOPLE or each[0]["fullUrl"] in used
-        ]
-        if len(kept) == len(told):
+        used = set().union(*(references for _, references in said))
+        kept = [one for one in said if one[0]["resource"]["resourceType"] not in _PEOPLE or one[0]["fullUrl"] in used]
+        if len(kept) == len(said):
             return [entry for entry, _ in kept]
-        told = kept
+        said = kept
+
+
+def _references(resource: Resource) -> set[str]:
+    found: set[str] = set()
+    waiting: list[Any] = [resource]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            reference = node.get("reference")
+            if isinstance(reference, str):
+                found.add(reference)
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    return found
