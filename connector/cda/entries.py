@@ -6,17 +6,17 @@ attributes are looked at; the rest is not even converted, and the place of the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Container, Iterator
+from typing import Any, Protocol
 
 import msgspec
 
 from connector.cda.elements import Conversion
+from connector.cda.plans import FORM, LINKS, RELATIONS, Plan, Relation, clark, plan_of, relations_of
 from connector.cda.strucdoc import words
 from connector.cda.tree import NAMESPACES, Element
 from connector.issues import Issue, IssueCode, Place, Severity
-from connector.mapping.language import Run, Step
+from connector.mapping.language import Run
 
 __all__ = ["Entries", "MappingLibrary", "kind_of", "place"]
 
@@ -52,174 +52,15 @@ _ELEMENTS = {
 #: Kinds that may also be planned (moodCode INT); of the others only what has happened is read.
 _PLANNED = ("medication", "procedure")
 
-#: Attributes and elements that are the form of an entry, not its content.
-_FORM = frozenset(
-    [
-        "typeCode",
-        "classCode",
-        "moodCode",
-        "determinerCode",
-        "contextControlCode",
-        "contextConductionInd",
-        "inversionInd",
-        "independentInd",
-        "unsorted",
-        "operator",
-        "institutionSpecified",
-        "codeSystemName",
-        "xsi:type",
-        "representation",
-        "mediaType",
-        "ID",
-        "xsi:schemaLocation",
-    ]
-)
-_LINKS = frozenset(("templateId", "typeId", "realmCode", "text"))
-_RELATIONS = frozenset(
-    (
-        "entryRelationship",
-        "participant",
-        "component",
-        "performer",
-        "author",
-        "informant",
-        "specimen",
-        "value",
-        "referenceRange",
-    )
-)
-_CODED = ("code", "codeSystem", "displayName")
-#: What a datatype looks at: attributes, and children with theirs.
-_DATATYPES: Mapping[str, Mapping[str, Any]] = {
-    "cd": {"@": ("code", "codeSystem", "displayName", "codeSystemVersion"), "originalText": {}},
-    "ii": {"@": ("root", "extension", "assigningAuthorityName")},
-    "pq": {"@": ("value", "unit")},
-    "rto": {"numerator": {"@": ("value", "unit")}, "denominator": {"@": ("value", "unit")}},
-    "bound": {"low": {"@": ("value", "unit", "inclusive")}, "high": {"@": ("value", "unit", "inclusive")}},
-    "interval": {"low": {"@": ("value",)}, "high": {"@": ("value",)}},
-    "material": {
-        "name": {"#": True},
-        "code": {
-            "@": ("code", "codeSystem", "displayName", "codeSystemVersion"), "originalText": {},
-            "translation": {"@": ("code", "codeSystem", "displayName", "codeSystemVersion")},
-        },
-    },
-}  # fmt: skip
+_TEXTS = frozenset(("originalText", "text"))
+_LINK_TAGS = frozenset(map(clark, LINKS))
+_STATUS, _TEMPLATE = clark("statusCode"), clark("templateId")
 
 
 class MappingLibrary(Protocol):
     """What is used of the library of mappings."""
 
     def mapping(self, name: str) -> Any: ...
-
-
-class Plan:
-    """What the rules of a mapping look at, below one element. `whole`: everything; `null`: the flavour of what is absent."""
-
-    __slots__ = ("attributes", "children", "null", "text", "whole")
-
-    def __init__(self) -> None:
-        self.attributes: set[str] = set()
-        self.children: dict[str, Plan] = {}
-        self.text = False
-        self.whole = False
-        self.null: str | None = None
-
-    def below(self, name: str) -> Plan:
-        """The plan of a child."""
-        return self.children.setdefault(name, Plan())
-
-    def look(self, path: str) -> None:
-        """Take in `a/b/@c` or `a/b`."""
-        node = self
-        for step in path.split("/"):
-            if step[:1] == "@":
-                # a code that is tested fixes its system and its label
-                node.attributes.update(_CODED if step == "@code" else (step[1:],))
-                return
-            node = node.below(step)
-        node.text = True
-
-    def take(self, datatype: str) -> None:
-        """Take in what a datatype looks at."""
-        known = _DATATYPES.get(datatype)
-        if known is None:
-            self.whole = True
-        else:
-            self._take(known)
-
-    def _take(self, known: Mapping[str, Any]) -> None:
-        self.attributes.update(known.get("@", ()))
-        self.text = self.text or known.get("#", False)
-        for name, inner in known.items():
-            if name not in "@#":
-                self.below(name)._take(inner)
-
-    def grow(self, mapping: Any) -> None:
-        """Take in the rules of a mapping that read, and the constants that it writes."""
-        for part in mapping.parts:
-            if part.path is not None and (part.reads or part.exchange is None):
-                self.follow(part, part.path.parsed.steps)
-
-    def follow(self, part: Any, steps: Sequence[Step]) -> None:
-        """Take in one rule, from these steps on."""
-        node = self
-        for step in steps:
-            node = node.below(step.name)
-            node.test(step)
-        leaf = part.path.parsed.leaf
-        node.null = node.null or part.rule.absent
-        if part.inner is not None:
-            node.grow(part.inner)
-        elif leaf is None:
-            node.take(part.rule.datatype or "")
-        elif leaf.name == "#text":
-            node.text = True
-        else:
-            # a constant code has its system and its label
-            node.attributes.update(_CODED if part.exchange is None and leaf.name == "@code" else (leaf.name[1:],))
-
-    def test(self, step: Step) -> None:
-        """Take in what a step tests of this element."""
-        for predicate in step.predicates:
-            self.look(predicate.path)
-
-
-class Relation(NamedTuple):
-    """A rule that reads a relation of an entry: which it selects, whether it reads each, what it looks at inside, and where a mapping goes on."""
-
-    select: Callable[[Any], list[Any]]
-    many: bool
-    plan: Plan
-    way: tuple[str, ...]
-    inner: Any
-
-
-@lru_cache(maxsize=128)
-def _plan(mapping: Any) -> Plan:
-    plan = Plan()
-    plan.grow(mapping)
-    return plan
-
-
-@lru_cache(maxsize=128)
-def _relations(mapping: Any) -> tuple[Relation, ...]:
-    """The rules of a mapping that read relations of its entry."""
-    found: list[Relation] = []
-    for part in mapping.parts:
-        steps = part.path.steps if part.path is not None else ()
-        if part.path is None or not part.reads:
-            continue
-        if not steps and part.inner is not None:
-            found += _relations(part.inner)
-        elif steps and steps[0].step.name in _RELATIONS:
-            plan, parsed = Plan(), part.path.parsed.steps
-            plan.test(parsed[0])
-            plan.follow(part, parsed[1:])
-            found.append(
-                Relation(steps[0].select, part.path.many, plan, tuple(step.name for step in parsed[1:]), part.inner)
-            )
-    return tuple(found)
 
 
 class Entries:
@@ -238,54 +79,49 @@ class Entries:
     # ---- light trees
 
     def _convert(self, source: Any, plan: Plan, skip: Container[Any] = ()) -> Element:
-        tag = source.tag
-        name = self.conversion.names.get(tag) or self.conversion.name(tag)
         if plan.whole:
             return self.conversion.element(source)
-        attributes: dict[str, str] = dict(source.items())
-        if attributes:
-            attributes = self._attributes(source, name, attributes, plan)
+        name = plan.name
+        items = source.items()
+        attributes = self._attributes(source, name, items, plan) if items else {}
         element = Element(name, attributes)
-        if name in _RELATIONS:
+        if name in RELATIONS:
             self.sources[id(element)] = source
-        text = source.text
-        if name in ("originalText", "text"):
+        if name in _TEXTS:
             element.text = self._resolved(source)
             return element
-        children = source.getchildren()
-        if name == "effectiveTime" and "xsi:type" not in attributes:
-            attributes["xsi:type"] = "IVL_TS" if children else "TS"
-        plans, names = plan.children, self.conversion.names
-        for child in children:
-            called = names.get(child.tag) or self.conversion.name(child.tag)
-            below = plans.get(called)
-            if child in skip:
+        tags, children = plan.tags, element.children
+        for child in source:
+            if skip and child in skip:
                 continue
+            tag = child.tag
+            below = tags.get(tag)
             if below is not None:
-                element.children.append(self._convert(child, below))
-            elif called not in _LINKS and not (called == "statusCode" and child.get("code") == "completed"):
+                children.append(self._convert(child, below))
+            elif tag not in _LINK_TAGS and not (tag == _STATUS and child.get("code") == "completed"):
                 self.left(child)
-        for child in element.children:
-            if child.name == "originalText" and child.text == attributes.get("displayName"):
-                child.text = None  # the label of the code in other words is none
-        if text and not children and (text := text.strip()):
+        if name == "effectiveTime" and "xsi:type" not in attributes:
+            attributes["xsi:type"] = "IVL_TS" if len(source) else "TS"
+        for each in children:
+            if each.name == "originalText" and each.text == attributes.get("displayName"):
+                each.text = None  # the label of the code in other words is none
+        if not children and (text := source.text) and (text := text.strip()) and not len(source):
             if plan.text:
                 element.text = text
             else:
                 self.left(source)
         return element
 
-    def _attributes(self, source: Any, name: str, attributes: dict[str, str], plan: Plan) -> dict[str, str]:
-        if any(key[0] == "{" for key in attributes):
-            attributes = {
-                self.conversion.name(key) if key[0] == "{" else key: value for key, value in attributes.items()
-            }
-            kind = attributes.get("xsi:type")
-            if kind is not None and ":" in kind:
-                attributes["xsi:type"] = kind.rpartition(":")[2]
+    def _attributes(self, source: Any, name: str, items: list[tuple[str, str]], plan: Plan) -> dict[str, str]:
+        attributes: dict[str, str] = {}
         known = plan.attributes
-        for key, value in attributes.items():
-            if key not in known and key not in _FORM and value and not self._said(key, value, plan):
+        for key, value in items:
+            if key[0] == "{":
+                key = self.conversion.name(key)
+                if key == "xsi:type":
+                    value = value.rpartition(":")[2]
+            attributes[key] = value
+            if key not in known and key not in FORM and value and not self._said(key, value, plan):
                 self.left(source, key)
         if name == "value" and attributes.get("xsi:type") != "IVL_PQ":
             self.unit = attributes.get("unit")
@@ -316,11 +152,11 @@ class Entries:
 
     def _unselected(self, mapping: Any, element: Element) -> None:
         """Relations that no rule selects, those beside the one that a rule reads, and what is filled in one beyond its rules."""
-        children = [child for child in element.children if child.name in _RELATIONS]
+        children = [child for child in element.children if child.name in RELATIONS]
         if not children:
             return
         by: dict[int, list[Relation]] = {id(child): [] for child in children}
-        for relation in _relations(mapping):
+        for relation in relations_of(mapping):
             found = relation.select(element)
             for child in found if relation.many else found[:1]:
                 by[id(child)].append(relation)
@@ -343,7 +179,7 @@ class Entries:
         for key, value in element.attributes.items():
             if (
                 value
-                and key not in _FORM
+                and key not in FORM
                 and not any(key in plan.attributes or self._said(key, value, plan) for plan in plans)
             ):
                 self.left(source)
@@ -351,7 +187,7 @@ class Entries:
             below = [plan.children[child.name] for plan in plans if child.name in plan.children]
             if below:
                 self._beyond(child, below, source)
-            elif child.name not in _LINKS:
+            elif child.name not in LINKS:
                 self.left(source)
 
     # ---- values
@@ -360,7 +196,7 @@ class Entries:
         """The value that an entry says by a mapping; None when nothing. `skip`: children that are read apart."""
         run, before = self.run, len(self.run.issues)
         compiled = self.library.mapping(mapping)
-        plan = _plan(compiled)
+        plan = plan_of(compiled)
         self.sources.clear()
         element = self._convert(source, plan, skip)
         self._unselected(compiled, element)
@@ -396,11 +232,16 @@ class Entries:
 
 def kind_of(entry: Any) -> tuple[str, Any]:
     """The kind of an entry and the element that it holds; the kind is empty when it is none of ours."""
-    inner = next((child for child in entry if child.tag != _V3 + "templateId"), None)
+    inner, roots = None, []
+    for child in entry:
+        if child.tag == _TEMPLATE:
+            roots.append(child.get("root"))
+        elif inner is None:
+            inner = child
     if inner is None:
         return "", None
-    roots = {each.get("root") for holder in (inner, entry) for each in holder.iterchildren(_V3 + "templateId")}
-    for template in sorted(roots & _RANK.keys(), key=_RANK.__getitem__):
+    roots += [each.get("root") for each in inner.iterchildren(_TEMPLATE)]
+    for template in sorted({root for root in roots if root in _RANK}, key=_RANK.__getitem__):
         kind = TEMPLATES[template]
         if inner.tag == _V3 + _ELEMENTS[kind]:
             return (kind if _happened(inner, kind) else ""), inner

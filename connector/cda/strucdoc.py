@@ -113,7 +113,8 @@ def _inside(node: Any, parts: list[str], ids: dict[str, Any], bare: bool) -> Non
 
 
 def _text(text: str) -> str:
-    return html.escape(_BLANKS.sub(" ", text), quote=False)
+    said = _BLANKS.sub(" ", text)
+    return html.escape(said, quote=False) if "&" in said or "<" in said or ">" in said else said
 
 
 def _element(name: str, node: Any, parts: list[str], ids: dict[str, Any]) -> None:
