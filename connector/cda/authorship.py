@@ -7,7 +7,7 @@ facility. Nothing clinical is made up, and what nobody says stays missing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -25,8 +25,9 @@ __all__ = ["in_header", "second_of", "signed", "titled"]
 _BY = "connector/cda/authorship.py"
 #: « Service numérique référencé »: sector (JDV_J04) and facility (JDV_J02) where the site's settings name no other.
 _SERVICE = "SNR"
-#: Where people stand in a document.
-_PEOPLE = ("authors", "enterer", "informants", "recipients", "signer", "authenticators", "participants")
+#: Where people stand in a document and in a stay.
+_PEOPLE = ("authors", "enterer", "informants", "recipients", "signer", "authenticators", "participants", "responsible")
+_Held = TypeVar("_Held", Document, Encounter)
 #: Titles (JDV_J246), which people and HL7 v2 put in front of a name; in a CDA the prefix is the civility.
 _TITLES = ("DR", "PR", "MC", "MG", "PC", "PG")
 
@@ -82,17 +83,17 @@ def signed(exchange: Exchange, run: Run, *, position: int = 0, act: Concept | No
     )
 
 
-def in_header(document: Document, run: Run, place: str) -> Document:
-    """The document with its people as a header can say them: a secure mailbox is one of their telecoms, the numbers of a system are those
-    of the author that it is."""
+def in_header(held: _Held, run: Run, place: str) -> _Held:
+    """A document or a stay with its people as a header can say them: a title in front of a name stands behind it, a secure mailbox is one
+    of their telecoms, the numbers of a system are those of the author that it is."""
     changes: dict[str, Any] = {}
     for name in _PEOPLE:
-        value = getattr(document, name)
+        value = getattr(held, name, None)
         made = tuple(map(_told, value)) if isinstance(value, tuple) else value and _told(value)
         if made != value:
             changes[name] = made
             run.derived(f"{place}.{name}", (f"{place}.{name}",), _BY)
-    return replace(document, **changes) if changes else document
+    return replace(held, **changes) if changes else held
 
 
 def _told(party: Party) -> Party:
@@ -100,7 +101,7 @@ def _told(party: Party) -> Party:
         party = replace(party, telecoms=(*party.telecoms, Telecom(value=party.mssante, system="mssante")))
     if party.device is not None and not party.identifiers:
         party = replace(party, identifiers=party.device.identifiers)
-    return party
+    return titled(party)
 
 
 def _with(exchange: Exchange, position: int, document: Document) -> tuple[Document, ...]:

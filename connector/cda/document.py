@@ -222,6 +222,7 @@ def complete(exchange: Exchange, run: Run, *, position: int = 0) -> Exchange:
         changes["templates"] = (*missing, *document.templates, *model)
         run.derived(f"{where}.templates", (), "cda.document")
     encounter = _typed(document.encounter or exchange.encounter, run)
+    encounter = in_header(encounter, run, "encounter") if encounter is not None else None
     made = in_header(msgspec.structs.replace(document, **changes), run, where)
     return msgspec.structs.replace(exchange, encounter=encounter, documents=(made,))
 
