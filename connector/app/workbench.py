@@ -54,10 +54,13 @@ class Workbench:
         return self._translator.convert(raw, origin, to, self._shaped(shape))
 
     def explain(self, raw: bytes, to: str, origin: str | None = None, *, shape: str = "") -> Outcome[Explanation]:
-        """Where each value of the conversion comes from. Places only."""
+        """Where each value of the conversion comes from. Places only; of a CDA its header, not its sections."""
         from connector.pipeline.explain import explain
 
-        return explain(self._translator, raw, origin, to, self._shaped(shape))
+        context = self._shaped(shape)
+        if (origin or self.detect(raw)) not in ("exchange", "fhir"):
+            context = replace(context, options={**context.options, "sections": ""})
+        return explain(self._translator, raw, origin, to, context)
 
     def validate(self, raw: bytes, origin: str | None = None) -> tuple[str, tuple[Issue, ...]]:
         """The format, and everything that is wrong."""

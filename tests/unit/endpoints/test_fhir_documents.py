@@ -19,6 +19,7 @@ from connector.ports import Claimed, DeliveryFailed
 from tests.fhir_kit import Api, api
 from tests.unit.endpoints.test_fhir_out import BASE, Server, deliver, endpoint
 from tests.unit.fhir.site import ROOT, over_the_wire, run, write
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 LETTER = msgspec.json.decode((ROOT / "tests/golden/fhir/structured-letter/exchange.json").read_bytes(), type=Exchange)
@@ -73,6 +74,15 @@ async def test_a_posted_document_is_an_exchange_of_its_identifier(running: Api) 
     again = await post(running, document())
     assert again.status_code == 200
     assert await running.count("Composition") == 1, "the same document again is the same submission"
+
+
+async def test_what_was_posted_is_delivered_as_a_cda(running: Api, tmp_path: Path) -> None:
+    await post(running, document())
+    await until(
+        lambda: [
+            file for file in (tmp_path / "documents").rglob("document.xml") if b"<structuredBody>" in file.read_bytes()
+        ]
+    )
 
 
 async def test_relative_references_of_a_document_are_those_of_its_entries(running: Api) -> None:
