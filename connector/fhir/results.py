@@ -38,6 +38,9 @@ def completed(flat: Resource) -> Resource:
     if "note" in flat and kind == "DiagnosticReport":
         flat["conclusion"] = _BETWEEN.join(each["text"] for each in flat.pop("note"))
     places = _places(kind)
+    found = [places.get(name, -1) for name in flat]
+    if found == sorted(found):
+        return flat
     return {name: flat[name] for name in sorted([name for name in flat if name in places], key=places.__getitem__)}
 
 
@@ -50,10 +53,11 @@ def _places(kind: str) -> dict[str, int]:
 def _value(flat: Resource) -> None:
     """R4 has one value: several codes are components of the result; a unit belongs to a number or to the bounds beside it."""
     quantity = flat.get("valueQuantity", {})
+    unit = {name: quantity[name] for name in _UNIT if name in quantity}
     for bounded in (flat.get("valueRange", {}), *flat.get("referenceRange", ())):
         for bound in ("low", "high"):
             if bound in bounded:
-                bounded[bound].update({name: quantity[name] for name in _UNIT if name in quantity})
+                bounded[bound].update(unit)
     if "value" not in quantity:
         flat.pop("valueQuantity", None)
     components = flat.get("component", ())
@@ -62,7 +66,7 @@ def _value(flat: Resource) -> None:
     elif components:
         flat.pop("valueCodeableConcept", None)
         flat["component"] = [{"code": flat["code"], **each} for each in components]
-    said = "component" in flat or any(key.startswith("value") for key in flat)
+    said = "valueQuantity" in flat or "component" in flat or any(key.startswith("value") for key in flat)
     if not said and not any(each["url"] == ATTACHMENT for each in flat.get("extension", ())):
         flat["dataAbsentReason"] = dict(_ABSENT)
 

@@ -27,7 +27,7 @@ Node = dict[str, Any]
 class Mapping:
     """A compiled mapping. `read(tree, run)` and `write(value, run)`; trouble in a message is in `run.issues`, never raised."""
 
-    __slots__ = ("fills", "finish", "model", "name", "parts", "reads", "shape", "spec", "writes")
+    __slots__ = ("fills", "finish", "model", "name", "needed", "parts", "reads", "shape", "spec", "writes")
 
     def __init__(self, spec: MappingSpec, shape: Shape, model: type[msgspec.Struct]) -> None:
         self.name = spec.name
@@ -41,6 +41,7 @@ class Mapping:
         ] = ()  # each behind what must stand in the node (None: try it)
         self.fills: tuple[reading.ReadRule, ...] = ()
         self.writes: tuple[tuple[str | None, writing.WriteRule], ...] = ()  # each behind the field that must be filled
+        self.needed: frozenset[str | None] = frozenset()  # those fields
 
     def read(self, tree: Any, run: Run) -> Any:
         """The Exchange value that the tree says, None when it says nothing that the mapping knows."""
@@ -90,7 +91,7 @@ class Mapping:
 
     def says(self, value: Any) -> bool:
         """Whether any of its rules may write something of the value."""
-        return any(field is None or getattr(value, field) not in (None, ()) for field, _ in self.writes)
+        return any(field is None or getattr(value, field) not in (None, ()) for field in self.needed)
 
 
 def compile_mappings(specs: Iterable[MappingSpec], bench: Workbench) -> tuple[dict[str, Mapping], list[MappingError]]:
@@ -183,6 +184,7 @@ def _close(mapping: Mapping, parts: tuple[Part, ...], inner: Callable[[Part], An
             field = part.writing_needs if probe is None else None
             writes.append((field, writing.when(part, writing.writer(part, inner(part), probe))))
     mapping.fills, mapping.writes = tuple(fills), tuple(writes)
+    mapping.needed = frozenset(field for field, _ in writes)
     if probe is None:
         mapping.reads = tuple(reading.switched(reads))
     else:

@@ -264,6 +264,8 @@ class ExchangePath(msgspec.Struct, frozen=True):
         walks = [_walk(step) for step in self.steps]
         if len(walks) == 1:
             return walks[0]
+        if not any(step.field.many or step.predicates for step in self.steps):
+            return _down([step.field.name for step in self.steps])
 
         def get(value: Any) -> list[Any]:
             found = [value]
@@ -289,6 +291,19 @@ class ExchangePath(msgspec.Struct, frozen=True):
             return node
 
         return make
+
+
+def _down(names: list[str]) -> Callable[[Any], list[Any]]:
+    """The value at the end of fields that hold one each."""
+
+    def get(value: Any) -> list[Any]:
+        for name in names:
+            value = read_field(value, name)
+            if value is None:
+                return []
+        return [value]
+
+    return get
 
 
 def _walk(step: _Step) -> Callable[[Any], list[Any]]:
