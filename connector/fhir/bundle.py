@@ -176,7 +176,7 @@ class _Assembly:
             target = node[TARGET]
             if target["resourceType"] == "Encounter" and target.keys() <= _NO_STAY:
                 return {}
-            if "Patient" in self.urls and is_patient(target):
+            if "Patient" in self.urls and is_patient(target, self.exchange.patient):
                 return {"reference": self.urls["Patient"]}
             url = self._settled(target, f"{place}->{target['resourceType']}")
             if len(node) == 1:

@@ -239,8 +239,11 @@ def hold(
         for raw, made in pairs
         if raw["resourceType"] == "DocumentReference"
     ]
+    patients = tree.get("Patient", ())
     for composition in compositions:
         _opened(composition)
+        if patients:
+            _as_people(composition, patients[0])
         raw = raws[id(composition)]
         holder = next((made for made, targets in named if any(each is raw for each in targets)), None)
         if holder is not None:
@@ -323,6 +326,24 @@ def _opened(composition: Resource) -> None:
             for each in event.get("extension", ())
         ]
     _unfilled(composition.get("section", ()))
+
+
+def _as_people(composition: Resource, patient: Resource) -> None:
+    """The patient as an author, signer or participant is somebody like the others."""
+    parties = [each for each in composition["author"] if each.get(LINK) == "->Patient"]
+    parties += [
+        each["party"] for each in composition.get("attester", ()) if each.get("party", {}).get(LINK) == "->Patient"
+    ]
+    parts = [part for each in composition["extension"] for part in each.get("extension", ())]
+    parties += [each["valueReference"] for each in parts if each.get("valueReference", {}).get(LINK) == "->Patient"]
+    for party in parties:
+        del party[LINK]
+        person = {name: patient[name] for name in ("identifier", "name", "address") if name in patient}
+        role: Resource = {
+            "resourceType": "PractitionerRole",
+            "practitioner": {TARGET: {"resourceType": "Practitioner", **person}},
+        }
+        party[TARGET] = {**role, "telecom": patient["telecom"]} if "telecom" in patient else role
 
 
 def _undated(reference: Resource) -> Resource:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from connector.exchange.documents import Content
+from connector.exchange.identifiers import is_ins
+from connector.exchange.people import Patient
 from connector.fhir.codec import Resource
 from connector.fhir.datatypes import PATIENT_DOMAIN, secure_mailbox
 from connector.fhir.filing import Filing, concept
@@ -30,9 +32,11 @@ _BY_MAIL = frozenset({"mail", "mon_espace_sante"})
 _HTML = "text/html"
 
 
-def is_patient(role: Resource) -> bool:
-    """Whether a party is the patient: its mailbox is one of Mon Espace Santé."""
-    return any(each.get("value", "").endswith(PATIENT_DOMAIN) for each in role.get("telecom", ()))
+def is_patient(role: Resource, patient: Patient | None) -> bool:
+    """Whether a party is the patient: its mailbox is one of Mon Espace Santé, under his matricule when he has one (a parent has his own)."""
+    numbers = {each.value for each in patient.identifiers if is_ins(each)} if patient is not None else set()
+    owners = [each.get("value", "").partition(PATIENT_DOMAIN) for each in role.get("telecom", ())]
+    return any(domain and (not numbers or owner in numbers) for owner, domain, _ in owners)
 
 
 def add_mailbox(patient: Resource, tree: Resource, run: Run, place: str, *, qualified: bool) -> None:
