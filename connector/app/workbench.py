@@ -54,11 +54,12 @@ class Workbench:
         return self._translator.convert(raw, origin, to, self._shaped(shape))
 
     def explain(self, raw: bytes, to: str, origin: str | None = None, *, shape: str = "") -> Outcome[Explanation]:
-        """Where each value of the conversion comes from. Places only; of a CDA its header, not its sections."""
+        """Where each value of the conversion comes from. Places only; of the sections of a CDA only how they are read: to explain each leaf
+        of a format that is written, every value of the document is tried."""
         from connector.pipeline.explain import explain
 
         context = self._shaped(shape)
-        if (origin or self.detect(raw)) not in ("exchange", "fhir"):
+        if to != "exchange" and (origin or self.detect(raw)) not in ("exchange", "fhir"):
             context = replace(context, options={**context.options, "sections": ""})
         return explain(self._translator, raw, origin, to, context)
 

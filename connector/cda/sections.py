@@ -28,6 +28,7 @@ from connector.mapping.language import Run
 __all__ = ["read_sections", "write_sections"]
 
 _V3 = "{" + NAMESPACES[""] + "}"
+_BY = "connector/cda/sections.py"
 #: Kind of entry → field of a section.
 FIELDS = {
     "problem-concern": "problems", "problem": "problems", "allergy-concern": "allergies", "allergy": "allergies",
@@ -43,8 +44,13 @@ _HEAD = frozenset(("templateId", "id", "code", "title", "languageCode", "author"
 _ELSEWHERE = frozenset(("text", "entry", "component"))
 
 
-def read_sections(clinical: ClinicalDocument, run: Run, library: MappingLibrary) -> tuple[Section, ...]:
-    """The sections of a structured body, () when there is none. Issues go into the run: warnings and information, never an error."""
+def read_sections(
+    clinical: ClinicalDocument, run: Run, library: MappingLibrary, *, at: str = "documents[1].sections"
+) -> tuple[Section, ...]:
+    """The sections of a structured body, () when there is none. Issues go into the run: warnings and information, never an error.
+
+    `at` is where they stand in the Exchange: a run that explains is told which entry each value was read from.
+    """
     if clinical.structured is None:
         return ()
     reader = _Reader(clinical, run, library)
@@ -53,7 +59,7 @@ def read_sections(clinical: ClinicalDocument, run: Run, library: MappingLibrary)
         text = section.find(_V3 + "text")
         if text is not None and (len(text) or (text.text or "").strip()):
             reader.narratives[section] = read_narrative(text, reader.entries.ids)
-    return tuple(reader.section(section) for section in found)
+    return tuple(reader.section(section, f"{at}[{number}]") for number, section in enumerate(found, 1))
 
 
 def _sections(parent: Any) -> Iterator[Any]:
@@ -72,8 +78,10 @@ class _Reader:
         self.entries = Entries(self.conversion, run, library, {})
         self.narratives: dict[Any, str] = {}
 
-    def section(self, source: Any) -> Section:
+    def section(self, source: Any, at: str) -> Section:
         """A section with those inside."""
+        if self.run.derivations is not None:
+            self.run.derived(at, (place(source),), _BY)
         head = Element("section")
         lists: dict[str, list[Any]] = {}
         unread: list[str] = []
@@ -82,7 +90,7 @@ class _Reader:
             if name in _HEAD:
                 head.children.append(self.conversion.element(child))
             elif name == "entry":
-                self.entry(child, lists, unread)
+                self.entry(child, lists, unread, at)
             elif name not in _ELSEWHERE:
                 unread.append(place(child))
         before = len(self.run.issues)
@@ -90,16 +98,22 @@ class _Reader:
         if len(self.run.issues) > before:
             self.entries.placed(before, source)
         return replace(
-            made, text=self.narratives.get(source), unread=tuple(unread), sections=tuple(map(self.section, _sections(source))),
+            made, text=self.narratives.get(source), unread=tuple(unread), sections=tuple(
+                self.section(each, f"{at}.sections[{number}]") for number, each in enumerate(_sections(source), 1)
+            ),
             **{name: tuple(values) for name, values in lists.items()},
         )  # fmt: skip
 
-    def entry(self, source: Any, lists: dict[str, list[Any]], unread: list[str]) -> None:
+    def entry(self, source: Any, lists: dict[str, list[Any]], unread: list[str], at: str) -> None:
         """Put what an entry says into the list of its kind, or its place among the unread."""
         kind, inner = kind_of(source)
         values = list(self.values(kind, inner)) if kind else []
         if values:
-            lists.setdefault(FIELDS[kind], []).extend(values)
+            held = lists.setdefault(FIELDS[kind], [])
+            if self.run.derivations is not None:
+                for number in range(len(held), len(held) + len(values)):
+                    self.run.derived(f"{at}.{FIELDS[kind]}[{number + 1}]", (place(source),), _BY)
+            held.extend(values)
             self.entries.told()
         else:
             self.entries.forget()

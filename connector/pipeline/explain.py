@@ -23,6 +23,7 @@ from connector.mapping.leaves import value_leaves
 from connector.pipeline.bodies import claim_told, embeddable, pdf_claims
 from connector.pipeline.explain_header import explain_header, joined, with_request
 from connector.pipeline.formats import FORMATS, Format, detect
+from connector.pipeline.structured import unread_entries, with_sections
 from connector.pipeline.translate import Translator, opened
 
 __all__ = ["Explained", "Explanation", "explain", "explain_reading"]
@@ -145,16 +146,34 @@ def _read_cda(
         else header.trace.outputs.get(place, Origin(by="const"))
         for place, _ in value_leaves(replace(reading.exchange, teleexpertise=None, subject=None, sender=None))
     }
+    inside = Run(context, explain=True)
+    exchange = with_sections(reading.exchange, inside, translator.mappings, clinical)
+    outputs |= _of_sections(exchange, inside)
     trace = Trace(outputs, header.trace.decides, header.trace.checks, ())
     names: tuple[str, ...] = (HEADER,)
     if is_request(read.document):
         _, trace = with_request(reading.exchange, trace, read, header, translator.mappings, context)
         names = (HEADER, REQUEST_MAPPING)
+    issues = (*reading.issues, *inside.issues)
+    carried = (*header.carried, *unread_entries(exchange.documents[0].sections))
     explanation = Explanation(
-        source_format="cda", target_format="exchange", mappings=names, trace=trace, carried=header.carried,
-        issues=reading.issues,
+        source_format="cda", target_format="exchange", mappings=names, trace=trace, carried=carried, issues=issues,
     )  # fmt: skip
-    return Outcome(Explained(reading.exchange, explanation), reading.issues)
+    return Outcome(Explained(exchange, explanation), issues)
+
+
+def _of_sections(exchange: Exchange, run: Run) -> dict[str, Origin]:
+    """Each leaf of the sections comes from the entry, else from the section, that it was read from."""
+    known = {output: Origin(sources=sources, by=by) for output, sources, by in run.derivations or ()}
+    found: dict[str, Origin] = {}
+    for place, _ in value_leaves(exchange):
+        if not place.startswith("documents[1].sections["):
+            continue
+        holder = place
+        while holder not in known:
+            holder = holder.rpartition(".")[0]
+        found[place] = known[holder]
+    return found
 
 
 def _carrier(trace: Trace, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,13 +11,14 @@ from connector.cda.body import body, content
 from connector.cda.codec import ClinicalDocument, parse
 from connector.cda.document import is_cda, write_document
 from connector.cda.sections import read_sections
+from connector.exchange.clinical import Section
 from connector.exchange.documents import Document
 from connector.exchange.model import Exchange
 from connector.issues import Severity
 from connector.mapping.catalogue import Library
 from connector.mapping.language import Run
 
-__all__ = ["with_contents", "with_sections"]
+__all__ = ["unread_entries", "with_contents", "with_sections"]
 
 
 def with_sections(exchange: Exchange, run: Run, library: Library, tree: Any = None) -> Exchange:
@@ -24,11 +26,14 @@ def with_sections(exchange: Exchange, run: Run, library: Library, tree: Any = No
     unstructured one. `tree`: its one document as parsed, when that is at hand. Trouble goes into the run; none of it is an error."""
     if run.context.options.get("sections") != "true":
         return exchange
-    documents = tuple(_read(document, run, library, tree) for document in exchange.documents)
+    documents = tuple(
+        _read(document, run, library, tree, f"documents[{number}].sections")
+        for number, document in enumerate(exchange.documents, 1)
+    )
     return replace(exchange, documents=documents) if documents != exchange.documents else exchange
 
 
-def _read(document: Document, run: Run, library: Library, tree: Any) -> Document:
+def _read(document: Document, run: Run, library: Library, tree: Any, at: str) -> Document:
     data = document.content.data if document.content is not None else None
     if document.sections or data is None or not is_cda(document.content):
         return document
@@ -37,7 +42,16 @@ def _read(document: Document, run: Run, library: Library, tree: Any) -> Document
         closed = run.context.options.get("shape") == "document" and not known
         return replace(document, body=body(data).value or document.body) if closed else document
     clinical = tree if isinstance(tree, ClinicalDocument) and tree.raw == data else parse(data).value
-    return replace(document, sections=read_sections(clinical, run, library)) if clinical is not None else document
+    return (
+        replace(document, sections=read_sections(clinical, run, library, at=at)) if clinical is not None else document
+    )
+
+
+def unread_entries(sections: Iterable[Section]) -> Iterator[str]:
+    """The places of entries that nothing reads, over a tree of sections."""
+    for section in sections:
+        yield from section.unread
+        yield from unread_entries(section.sections)
 
 
 def with_contents(exchange: Exchange, run: Run, library: Library) -> Exchange:
