@@ -131,6 +131,10 @@ class _Assembly:
                 identifier["_system"] = ABSENT
                 for leaf in ("url", "valueCode"):
                     self._derived(f"{place}.identifier[{number}]._system.extension[1].{leaf}", ())
+        if flat["resourceType"] == "Organization" and "identifier" not in flat and "name" not in flat:
+            flat["_name"] = ABSENT  # org-1: its sector alone is known
+            for leaf in ("url", "valueCode"):
+                self._derived(f"{place}._name.extension[1].{leaf}", ())
 
     def _settled(self, node: Resource, place: str) -> str:
         """As `_settle`; in a thread the same people come again and again."""

@@ -7,6 +7,7 @@ put elsewhere, the body of an unstructured document, required elements, and whic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,7 @@ _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 #: A recipient of whom nobody said whether he is the first one or has a copy.
 _ANY_RECIPIENT = {"url": "type", "valueCodeableConcept": {"coding": [{"system": _PARTICIPATION, "code": "IRCP"}]}}
 _EMPTY = '<div xmlns="http://www.w3.org/1999/xhtml">—</div>'
+_TAG = re.compile("<[^>]*>")
 #: Media types of a CDA itself, which is no body.
 _CDA = frozenset({"text/xml", "application/xml", "application/hl7-cda+xml"})
 
@@ -108,7 +110,10 @@ def _period(part: Resource) -> Resource:
 
 
 def _filled(section: Resource) -> Resource:
-    """R4 cmp-1: a section holds a text, entries or sections."""
+    """R4 cmp-1: a section holds a text, entries or sections; txt-2: a text that says nothing is none."""
+    said = section["text"].get("div", "") if "text" in section else "?"
+    if not _TAG.sub("", said).strip() and "<img" not in said:
+        section = {name: value for name, value in section.items() if name != "text"}
     if "section" in section:
         return {**section, "section": [_filled(each) for each in section["section"]]}
     if "text" in section or "entry" in section:
