@@ -6,7 +6,8 @@ attributes are looked at; the rest is not even converted, and the place of the f
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -18,7 +19,7 @@ from connector.cda.tree import NAMESPACES, Element
 from connector.issues import Issue, IssueCode, Place, Severity
 from connector.mapping.language import Run
 
-__all__ = ["Entries", "MappingLibrary", "kind_of", "place"]
+__all__ = ["Entries", "MappingLibrary", "kind_of"]
 
 _V3 = "{" + NAMESPACES[""] + "}"
 _PCC = "1.3.6.1.4.1.19376.1.5.3.1.4."
@@ -53,8 +54,13 @@ _ELEMENTS = {
 _PLANNED = ("medication", "procedure")
 
 _TEXTS = frozenset(("originalText", "text"))
+_EMPTY = frozenset(("nullFlavor", "xsi:type"))
 _LINK_TAGS = frozenset(map(clark, LINKS))
 _STATUS, _TEMPLATE = clark("statusCode"), clark("templateId")
+
+
+#: More characters than this are no words of an entry, so that many references to one text cost no more than it is.
+LIMIT = 4000
 
 
 class MappingLibrary(Protocol):
@@ -75,10 +81,12 @@ class Entries:
         self.first: tuple[Any, str] | None = None
         self.unit: str | None = None
         self.sources: dict[int, Any] = {}
+        self.spoken: dict[str, str | None] = {}
+        self.steps: dict[Any, dict[Any, int]] = {}
 
     # ---- light trees
 
-    def _convert(self, source: Any, plan: Plan, skip: Container[Any] = ()) -> Element:
+    def _convert(self, source: Any, plan: Plan, within: Iterable[Any] | None = None) -> Element:
         if plan.whole:
             return self.conversion.element(source)
         name = plan.name
@@ -91,9 +99,7 @@ class Entries:
             element.text = self._resolved(source)
             return element
         tags, children = plan.tags, element.children
-        for child in source:
-            if skip and child in skip:
-                continue
+        for child in source if within is None else within:
             tag = child.tag
             below = tags.get(tag)
             if below is not None:
@@ -102,9 +108,14 @@ class Entries:
                 self.left(child)
         if name == "effectiveTime" and "xsi:type" not in attributes:
             attributes["xsi:type"] = "IVL_TS" if len(source) else "TS"
+        coded = "code" in attributes
         for each in children:
             if each.name == "originalText" and each.text == attributes.get("displayName"):
                 each.text = None  # the label of the code in other words is none
+            elif each.name == "translation":
+                if coded:
+                    self.left(source)  # of a code one is read
+                coded = coded or "code" in each.attributes
         if not children and (text := source.text) and (text := text.strip()) and not len(source):
             if plan.text:
                 element.text = text
@@ -134,15 +145,20 @@ class Entries:
         return (key == "negationInd" and value == "false") or (key == "unit" and value == self.unit)
 
     def _resolved(self, source: Any) -> str | None:
-        """The words of a text, or those of the narrative that it refers to; a reference to the whole narrative says nothing of its own."""
+        """The words of a text, or those of the narrative that it refers to; a reference to the whole narrative, or to words beyond
+        `LIMIT`, says nothing of its own."""
         said = (source.text or "").strip()
         if said:
-            return " ".join(said.split())
+            return said
         reference = source.find(_V3 + "reference")
-        target = self.ids.get((reference.get("value") or "").removeprefix("#")) if reference is not None else None
-        if target is None or target.tag == _V3 + "text":
+        if reference is None:
             return None
-        return words(target)
+        identity = (reference.get("value") or "").removeprefix("#")
+        if identity not in self.spoken:
+            target = self.ids.get(identity)
+            whole = target is None or target.tag == _V3 + "text"
+            self.spoken[identity] = None if whole else words(target, LIMIT)
+        return self.spoken[identity]
 
     def left(self, source: Any, attribute: str = "") -> None:
         """Count a place that nothing reads."""
@@ -164,7 +180,8 @@ class Entries:
             read = by[id(child)]
             source = self.sources[id(child)]
             if not read:
-                self.left(source)
+                if child.children or child.attributes.keys() - _EMPTY:  # a null flavour is counted where it stands
+                    self.left(source)
                 continue
             self._beyond(child, [relation.plan for relation in read], source)
             for relation in read:
@@ -192,26 +209,30 @@ class Entries:
 
     # ---- values
 
-    def read(self, source: Any, mapping: str, skip: Container[Any] = ()) -> Any:
-        """The value that an entry says by a mapping; None when nothing. `skip`: children that are read apart."""
+    def read(self, source: Any, mapping: str, within: Iterable[Any] | None = None, relation: int = 1) -> Any:
+        """The value that an entry says by a mapping; None when nothing. `within`: its children that are looked at, when others are read
+        apart; `relation`: the number of the one among them."""
         run, before = self.run, len(self.run.issues)
         compiled = self.library.mapping(mapping)
         plan = plan_of(compiled)
         self.sources.clear()
-        element = self._convert(source, plan, skip)
+        element = self._convert(source, plan, within)
         self._unselected(compiled, element)
         value = compiled.read(element, run)
         if len(run.issues) > before:
-            self.placed(before, source)
+            self.placed(before, source, relation)
         return value
 
-    def placed(self, first: int, source: Any) -> None:
+    def placed(self, first: int, source: Any, relation: int = 1) -> None:
         """Issues of an entry get their place in the document; none of them refuses it."""
-        where = place(source)
+        where = self.place(source)
         issues = self.run.issues
         for index in range(first, len(issues)):
             issue = issues[index]
-            path = where + issue.place.path.removeprefix("/ClinicalDocument").removeprefix(f"/{local(source)}")
+            path = issue.place.path.removeprefix("/ClinicalDocument").removeprefix(f"/{local(source)}")
+            if relation > 1:
+                path = path.replace("/entryRelationship", f"/entryRelationship[{relation}]", 1)
+            path = where + path
             severity = min(issue.severity, Severity.WARNING)
             issues[index] = msgspec.structs.replace(issue, severity=severity, place=Place(path, issue.place.rule))
 
@@ -219,11 +240,32 @@ class Entries:
         """Say, once an entry, how many of its filled places nothing has read, and where the first stands."""
         if self.first is not None:
             source, attribute = self.first
-            where = place(source) + (f"/@{attribute}" if attribute else "")
+            where = self.place(source) + (f"/@{attribute}" if attribute else "")
             self.run.issues.append(
                 Issue.of(Severity.INFORMATION, IssueCode.CDA_ENTRY_UNREAD, where, count=self.leftover)
             )
         self.forget()
+
+    def place(self, source: Any) -> str:
+        """The XPath of an lxml element in the notation of issues: the first child of a name bears no number."""
+        steps: list[str] = []
+        while source is not None:
+            parent = source.getparent() if local(source) != "ClinicalDocument" else None
+            number = self._number(parent, source) if parent is not None else 1
+            steps.append(f"/{local(source)}" + (f"[{number}]" if number > 1 else ""))
+            source = parent
+        return "".join(reversed(steps))
+
+    def _number(self, parent: Any, child: Any) -> int:
+        """The place of a child among those of its name; counted once a parent, so that many entries cost no more than they are."""
+        numbers = self.steps.get(parent)
+        if numbers is None:
+            seen: Counter[str] = Counter()
+            numbers = self.steps[parent] = {}
+            for each in parent:
+                seen[each.tag] += 1
+                numbers[each] = seen[each.tag]
+        return numbers[child]
 
     def forget(self) -> None:
         """Begin the next entry."""
@@ -259,15 +301,3 @@ def _happened(inner: Any, kind: str) -> bool:
 def local(source: Any) -> str:
     """The local name of an lxml element."""
     return str(source.tag).rpartition("}")[2]
-
-
-def place(source: Any) -> str:
-    """The XPath of an lxml element in the notation of issues: the first child of a name bears no number."""
-    return "".join(reversed(list(_steps(source))))
-
-
-def _steps(source: Any) -> Iterator[str]:
-    while source is not None:
-        number = 1 + sum(1 for _ in source.itersiblings(source.tag, preceding=True))
-        yield f"/{local(source)}" + (f"[{number}]" if number > 1 else "")
-        source = source.getparent() if local(source) != "ClinicalDocument" else None

@@ -45,6 +45,10 @@ RELATIONS = frozenset(
         "specimen",
         "value",
         "referenceRange",
+        "id",
+        "effectiveTime",
+        "methodCode",
+        "targetSiteCode",
     )
 )
 _CODED = ("code", "codeSystem", "displayName")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from connector.cda.body import content
 from connector.cda.codec import ClinicalDocument
 from connector.cda.elements import Conversion
-from connector.cda.entries import Entries, MappingLibrary, kind_of, place
+from connector.cda.entries import Entries, MappingLibrary, kind_of
 from connector.cda.forms import dress
 from connector.cda.generated import narrative
 from connector.cda.shape import SHAPE
@@ -40,6 +40,8 @@ _MAPPINGS = {
     "immunization": "cda/entries/immunization", "procedure": "cda/entries/procedure", "observation": "cda/entries/observation",
     "vital-signs": "cda/entries/vital-signs",
 }  # fmt: skip
+#: What an act of a concern or of a laboratory says of itself.
+_OWN = frozenset(("id", "statusCode", "effectiveTime"))
 _HEAD = frozenset(("templateId", "id", "code", "title", "languageCode", "author"))
 _ELSEWHERE = frozenset(("text", "entry", "component"))
 
@@ -81,7 +83,7 @@ class _Reader:
     def section(self, source: Any, at: str) -> Section:
         """A section with those inside."""
         if self.run.derivations is not None:
-            self.run.derived(at, (place(source),), _BY)
+            self.run.derived(at, (self.entries.place(source),), _BY)
         head = Element("section")
         lists: dict[str, list[Any]] = {}
         unread: list[str] = []
@@ -92,7 +94,7 @@ class _Reader:
             elif name == "entry":
                 self.entry(child, lists, unread, at)
             elif name not in _ELSEWHERE:
-                unread.append(place(child))
+                unread.append(self.entries.place(child))
         before = len(self.run.issues)
         made = self.head.read(head, self.run) or Section()
         if len(self.run.issues) > before:
@@ -112,12 +114,12 @@ class _Reader:
             held = lists.setdefault(FIELDS[kind], [])
             if self.run.derivations is not None:
                 for number in range(len(held), len(held) + len(values)):
-                    self.run.derived(f"{at}.{FIELDS[kind]}[{number + 1}]", (place(source),), _BY)
+                    self.run.derived(f"{at}.{FIELDS[kind]}[{number + 1}]", (self.entries.place(source),), _BY)
             held.extend(values)
             self.entries.told()
         else:
             self.entries.forget()
-            unread.append(place(source))
+            unread.append(self.entries.place(source))
 
     def values(self, kind: str, inner: Any) -> Iterator[Any]:
         """What an entry of a kind says: one value, or one for each observation of a concern, each battery, each file."""
@@ -135,32 +137,36 @@ class _Reader:
     def concern(self, act: Any, kind: str) -> Iterator[Any]:
         """Each observation of a concern, with what the concern says."""
         relations = act.findall(_V3 + "entryRelationship")
-        for relation in relations:
+        around = [each for each in act if each.tag != _V3 + "entryRelationship"]
+        times = _times(act)
+        for number, relation in enumerate(relations, 1):
             observation = relation.find(_V3 + "observation")
             if observation is None:
                 self.entries.left(relation)
                 continue
-            others = [each for each in relations if each is not relation]
-            if _times(act) == _times(observation):
-                others += act.findall(_V3 + "effectiveTime")  # the observation's time says as much
-            value = self.entries.read(act, f"cda/entries/{kind}-concern", others)
+            # the time of a concern that is the observation's says nothing more
+            same = times == _times(observation)
+            within = [each for each in around if not (same and each.tag == _V3 + "effectiveTime")]
+            value = self.entries.read(act, f"cda/entries/{kind}-concern", (*within, relation), number)
+            around = _first(around)  # what else it holds is counted once
             if value is not None:
                 yield replace(value, concern=None) if value.concern in value.identifiers else value
 
     def laboratory(self, act: Any) -> Iterator[Report]:
         """A report for each battery, after one for the results that stand alone; what the act says is said of each."""
-        relations = act.findall(_V3 + "entryRelationship")
-        alone = [each for each in relations if each.find(_V3 + "observation") is not None]
-        batteries = [each for each in relations if each.find(_V3 + "organizer") is not None]
-        own = [each for each in act if alone and each.tag.removeprefix(_V3) in ("id", "statusCode", "effectiveTime")]
-        shared = self.entries.read(act, "cda/entries/laboratory", [*alone, *batteries, *own]) or Report()
+        alone = _holding(act, "entryRelationship", "observation")
+        apart = {*alone, *_holding(act, "entryRelationship", "organizer")}
+        own = [each for each in act if alone and each.tag.removeprefix(_V3) in _OWN]
+        rest = [each for each in act if each not in apart and not (alone and each.tag.removeprefix(_V3) in _OWN)]
+        shared = self.entries.read(act, "cda/entries/laboratory", rest) or Report()
         if alone:
-            others = [each for each in act if each not in alone and each not in own and each.tag != _V3 + "code"]
-            report = self.entries.read(act, "cda/entries/act-results", others) or Report()
+            code = act.findall(_V3 + "code")
+            report = self.entries.read(act, "cda/entries/act-results", (*code, *own, *alone)) or Report()
             yield replace(report, interpreter=shared.interpreter, specimen=shared.specimen, notes=shared.notes)
         for battery in act.iter(_V3 + "organizer"):
-            nested = [each for each in battery.findall(_V3 + "component") if each.find(_V3 + "organizer") is not None]
-            report = self.entries.read(battery, "cda/entries/battery-results", nested)
+            nested = set(_holding(battery, "component", "organizer"))
+            within = [each for each in battery if each not in nested]
+            report = self.entries.read(battery, "cda/entries/battery-results", within)
             if report is not None:
                 yield replace(
                     report, category=shared.category, interpreter=shared.interpreter, specimen=report.specimen or shared.specimen,
@@ -179,13 +185,22 @@ class _Reader:
             except ValueError as error:
                 offset = str(error).rpartition(" ")[2]
                 self.run.issues.append(
-                    Issue.of(Severity.WARNING, IssueCode.DOCUMENT_ENCODING, place(value), offset=offset)
+                    Issue.of(Severity.WARNING, IssueCode.DOCUMENT_ENCODING, self.entries.place(value), offset=offset)
                 )
                 continue
             yield content(data, value.get("mediaType"))
         for each in inner.iterchildren(_V3 + "component") if inner.tag == _V3 + "organizer" else ():
             if each.find(_V3 + "observationMedia") is None:
                 self.entries.left(each)
+
+
+def _holding(parent: Any, name: str, inner: str) -> list[Any]:
+    return [each for each in parent.iterchildren(_V3 + name) if each.find(_V3 + inner) is not None]
+
+
+def _first(children: list[Any]) -> list[Any]:
+    """The first child of each name that a concern's own rules read."""
+    return list({each.tag: each for each in reversed(children) if each.tag.removeprefix(_V3) in _OWN}.values())
 
 
 def _times(source: Any) -> list[tuple[str | None, ...]]:

@@ -64,9 +64,16 @@ class Narrative(NamedTuple):
     objects: tuple[str, ...]
 
 
-def words(node: Any) -> str | None:
-    """What a narrative element says, blanks as a browser shows them; None when nothing."""
-    return " ".join("".join(_said(node)).split()) or None
+def words(node: Any, limit: int | None = None) -> str | None:
+    """What a narrative element says, blanks as a browser shows them; None when nothing, or more than the limit."""
+    parts: list[str] = []
+    size = 0
+    for part in _said(node):
+        parts.append(part)
+        size += len(part)
+        if limit is not None and size > limit:
+            return None
+    return " ".join("".join(parts).split()) or None
 
 
 def _said(node: Any) -> Iterator[str]:

@@ -165,7 +165,7 @@ def test_an_entry_comes_back_as_it_was(
         Section, id=st.none() | identifiers, code=code, title=st.none() | words, templates=st.lists(oids, max_size=2).map(tuple), text=texts,
         language=st.none() | words, authors=some(authors, 1),
     ),
-    inside=texts,
+    inside=texts.filter(lambda text: "id=" not in text),  # an id stands once in a document
 )  # fmt: skip
 def test_sections_in_a_section_come_back(
     head: Section, inside: str, tables: terminology.Tables, library: Library

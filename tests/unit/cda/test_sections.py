@@ -299,6 +299,31 @@ def test_sections_as_deep_as_the_parser_allows_are_read(run: Run, library: Libra
     assert [each.title for each in walked(tree)] == [None] * (depth - 1) + ["fond"]
 
 
+def test_many_entries_cost_no_more_than_they_are(run: Run, library: Library) -> None:
+    """Counting siblings, relations or words anew for each entry would take minutes here."""
+    many = 6000
+    relation = '<entryRelationship typeCode="SUBJ"><observation classCode="OBS"><value xsi:type="CD" code="P"/></observation></entryRelationship>'
+    ids = '<id root="1.2"/>'
+    concern = f'<entry><act><templateId root="{PCC}5.2"/>{ids * many}{relation * many}</act></entry>'
+    one = observation('<code code="X"><originalText><reference value="#w"/></originalText><qualifier/></code>')
+    text = '<text><content ID="w">' + "mot " * 500_000 + "</content></text>"
+    (found,) = read(section(text + concern + one * many), run, library)
+    assert (len(found.problems), len(found.observations)) == (many, many)
+    assert {each.code for each in found.observations} == {Concept(code="X")}
+    assert len(run.issues) == many + 1
+
+
+def test_the_lines_of_an_inline_text_and_the_number_of_a_relation_are_kept(run: Run, library: Library) -> None:
+    inside = '<entryRelationship typeCode="SUBJ"><observation><text>un\ndeux</text><value xsi:type="CD"/><effectiveTime><low value="{}"/></effectiveTime></observation></entryRelationship>'
+    raw = section(
+        f'<entry><act><templateId root="{PCC}5.2"/>{inside.format("2026")}{inside.format("hier")}</act></entry>'
+    )
+    assert [each.text for each in read(raw, run, library)[0].problems] == ["un\ndeux"] * 2
+    assert [each.place.path for each in run.issues if each.severity == Severity.WARNING] == [
+        f"{ENTRY}/act/entryRelationship[2]/observation/effectiveTime/low/@value"
+    ]
+
+
 # --- documents of the ANS, and of the corpus --------------------------------------------------------------------------
 
 KINDS = (
