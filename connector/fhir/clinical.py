@@ -45,14 +45,28 @@ _KINDS = {
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
+#: The element that says whom a resource is about, which R4 requires.
+_ABOUT = {
+    "AllergyIntolerance": "patient",
+    "Condition": "subject",
+    "Immunization": "patient",
+    "MedicationStatement": "subject",
+    "Procedure": "subject",
+    "RelatedPerson": "patient",
+    "ServiceRequest": "subject",
+}
+
+
 def _ordered(flat: Resource) -> Resource:
-    """In the standard's order."""
+    """In the standard's order, and about somebody, even when nobody said whom."""
+    if (about := _ABOUT.get(flat["resourceType"])) is not None:
+        flat.setdefault(about, dict(ABSENT))
     return {name: flat[name] for name in order_of(flat["resourceType"]) if name in flat}
 
 
 def _concept(node: Resource, url: str) -> Resource | None:
     """The concept in an extension of ours."""
-    return next((each["valueCodeableConcept"] for each in node.get("extension", ()) if each["url"] == url), None)
+    return next((each.get("valueCodeableConcept") for each in node.get("extension", ()) if each["url"] == url), None)
 
 
 def _code(concept: Resource | None) -> str:
@@ -184,6 +198,7 @@ COMPLETED: Mapping[str, Callable[[Resource], Resource]] = {
     "MedicationStatement": _medication,
     "Observation": _observation,
     "Procedure": _procedure,
+    "RelatedPerson": _ordered,
     "ServiceRequest": _order,
     "Specimen": completed,
 }

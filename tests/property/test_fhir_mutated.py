@@ -18,7 +18,10 @@ from connector.pipeline.translate import Translator
 from connector.settings import find_library
 from tests.unit.fhir.site import context
 
-CASES = ("message-of-a-thread", "request-and-opinion", "channel-to-a-patient", "minimal-document")
+CASES = (
+    "message-of-a-thread", "request-and-opinion", "channel-to-a-patient", "minimal-document", "section-with-entries",
+    "structured-letter/out.document.json",
+)  # fmt: skip
 OTHER: tuple[Any, ...] = (None, "x", 0, True, [], {}, [None], ["x"], [[]], {"reference": "x"}, {"reference": 5})
 
 
@@ -30,7 +33,8 @@ def translator() -> Translator:
 
 @cache
 def whole(case: str) -> Any:
-    return json.loads((Path(__file__).parents[1] / "golden" / "fhir" / case / "out.bundle.json").read_bytes())
+    file = case if case.endswith(".json") else f"{case}/out.bundle.json"
+    return json.loads((Path(__file__).parents[1] / "golden" / "fhir" / file).read_bytes())
 
 
 def spots(node: Any) -> list[tuple[Any, Any]]:
