@@ -11,13 +11,15 @@ import msgspec
 import pytest
 
 from connector.endpoints.fhir_out import FhirOut, FhirOutSettings
+from connector.exchange.attachment import Content
 from connector.exchange.model import Exchange
 from connector.fhir.codec import dump
 from connector.fhir.validate import check_bundle
 from connector.issues import IssueCode, Outcome
 from connector.ports import Claimed, DeliveryFailed
 from tests.fhir_kit import Api, api
-from tests.unit.endpoints.test_fhir_out import BASE, Server, deliver, endpoint
+from tests.golden.journeys_kit import context, translator
+from tests.unit.endpoints.test_fhir_out import BASE, Server, claimed, deliver, endpoint
 from tests.unit.fhir.site import ROOT, over_the_wire, run, write
 from tests.waiting import until
 
@@ -134,3 +136,25 @@ async def test_without_a_document_there_is_none_to_send() -> None:
 def test_sections_are_not_for_submissions() -> None:
     with pytest.raises(ValueError, match="sections"):
         FhirOutSettings(url=BASE, mode="submission", sections=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kinds"),
+    [
+        ({"store": "local"}, {"DocumentReference"}),
+        ({"store": "local", "sections": True}, {"DocumentReference", "Composition", "Condition"}),
+        ({"url": "http://127.0.0.1:9/fhir", "mode": "documents"}, {"Composition", "Condition"}),
+    ],
+    ids=["plain", "sections", "documents"],
+)
+async def test_a_destination_gets_the_sections_that_it_asks_for(
+    tmp_path: Path, asked: dict[str, Any], kinds: set[str]
+) -> None:
+    converted = translator().convert(dump(document()), "fhir", "cda", context()).value
+    (letter,) = LETTER.documents
+    cda = msgspec.structs.replace(letter, sections=(), content=Content(media_type="text/xml", data=converted))
+    delivery = claimed(msgspec.structs.replace(LETTER, documents=(cda,)))
+    async with api(tmp_path, destinations={"fhir": {"kind": "fhir", **asked}}) as made:
+        bundle = made.application.tree(delivery, "fhir").value
+    found = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
+    assert found & {"DocumentReference", "Composition", "Condition"} == kinds
