@@ -100,9 +100,13 @@ def sound(root: Node) -> bool:
             elif kind is dict:
                 level.append(value)
             elif kind is list:
-                if not value or None in value or "" in value:
+                if not value:
                     return False
-                level += [item for item in value if type(item) is dict]
+                for item in value:
+                    if type(item) is dict:
+                        level.append(item)
+                    elif item is None or item == "":
+                        return False
             elif value is None:
                 return False
     return True

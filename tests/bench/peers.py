@@ -13,6 +13,7 @@ PEERS = {
     "hl7": "hl7==0.4.5",
     "hl7apy": "hl7apy==1.3.5",
     "hl7types": "hl7types==0.9.5",
+    "brightohir": "brightohir==2.1.2",
     "v2fhir": "hl7v2-fhir-bridge==0.1.0",
 }
 

@@ -207,13 +207,10 @@ ROWS: tuple[Row, ...] = (
         "fhir-oru", "ORU 60 OBX → 60 Observations", "ms", 2,
         {
             "ours": cpu("fhir_plain", "oru", scale=1e-3), "floor": cpu("by_hand", "oru", scale=1e-3),
-            "v2fhir": cpu("v2fhir", "oru", "v2fhir", 1e-3),
+            "brightohir": cpu("brightohir", "oru", "brightohir", 1e-3),
         },
     ),
-    Row(
-        "fhir-oru-checked", "… checked", "ms", 4,
-        {"ours": cpu("fhir_checked", "oru", scale=1e-3), "v2fhir": cpu("v2fhir_checked", "oru", "v2fhir", 1e-3)},
-    ),
+    Row("fhir-oru-checked", "… checked", "ms", 4, {"ours": cpu("fhir_checked", "oru", scale=1e-3)}),
     Row("fhir-document", "Exchange → FHIR, a document without its bytes", "µs", 300, {"ours": cpu("fhir_exchange", "document")}),
     Row("fhir-document-full", "… with two recipients, boxes and typist", "µs", 300, {"ours": cpu("fhir_exchange", "document-full")}),
     Row(

@@ -158,12 +158,11 @@ def site() -> tuple[Any, Any]:
     return compiled.translator, site_context(settings, compiled.tables)("2026-03-04T11:00:00+01:00")
 
 
-def fhir_ours(raw: bytes) -> Callable[[], Any]:
-    """The message read, judged by the rules, and written as a Bundle"""
+def _through(raw: bytes, *, rules: bool) -> Callable[[], Any]:
     translator, context = site()
 
     def run() -> bytes:
-        reading = translator.read(raw, "hl7", context)
+        reading = translator.read(raw, "hl7", context, rules=rules)
         assert reading.accepted, [issue.code for issue in reading.issues]
         written = translator.write(reading.exchange, "fhir", context).value
         assert written is not None
@@ -172,15 +171,14 @@ def fhir_ours(raw: bytes) -> Callable[[], Any]:
     return run
 
 
+def fhir_ours(raw: bytes) -> Callable[[], Any]:
+    """The message read, judged by the rules, and written as a Bundle"""
+    return _through(raw, rules=True)
+
+
 def fhir_plain(raw: bytes) -> Callable[[], Any]:
     """The message read and written as a Bundle, by no business rule"""
-    translator, context = site()
-
-    def run() -> bytes:
-        exchange = translator.read(raw, "hl7", context, rules=False).exchange
-        return translator.write(exchange, "fhir", context).value
-
-    return run
+    return _through(raw, rules=False)
 
 
 def fhir_checked(raw: bytes) -> Callable[[], Any]:
@@ -239,29 +237,39 @@ def fhir_models(raw: bytes) -> Callable[[], Any]:
     return lambda: Patient.model_validate(made).model_dump_json()
 
 
-def v2fhir(raw: bytes) -> Callable[[], Any]:
-    """hl7v2-fhir-bridge, without its validation"""
+def brightohir(raw: bytes) -> Callable[[], Any]:
+    """brightohir: a Bundle of R5"""
+    from brightohir import v2_to_r5
+
+    text = raw.decode()
+    return lambda: v2_to_r5(text)
+
+
+def _bridge(raw: bytes) -> Callable[[], Any]:
     from v2fhir.config import load_config
     from v2fhir.convert import convert
     from v2fhir.hl7.parser import parse_bytes
 
     settings = load_config()
-    return lambda: json.dumps(convert(parse_bytes(raw), settings).bundle)
+    return lambda: convert(parse_bytes(raw), settings).bundle
+
+
+def v2fhir(raw: bytes) -> Callable[[], Any]:
+    """hl7v2-fhir-bridge, without its validation: the Patient and a Provenance"""
+    bundle = _bridge(raw)
+    return lambda: json.dumps(bundle())
 
 
 def v2fhir_checked(raw: bytes) -> Callable[[], Any]:
     """hl7v2-fhir-bridge and its validation (fhir.resources)"""
-    from v2fhir.config import load_config
-    from v2fhir.convert import convert
-    from v2fhir.hl7.parser import parse_bytes
     from v2fhir.validate import validate_bundle
 
-    settings = load_config()
+    bundle = _bridge(raw)
 
     def run() -> str:
-        bundle = convert(parse_bytes(raw), settings).bundle
-        validate_bundle(bundle)
-        return json.dumps(bundle)
+        made = bundle()
+        validate_bundle(made)
+        return json.dumps(made)
 
     return run
 
@@ -375,7 +383,7 @@ SUBJECTS: dict[str, Make] = {
     made.__name__: made
     for made in (
         ours, floor, hl7, hl7apy, hl7types, parse_ours, parse_floor, parse_hl7, fhir_ours, fhir_floor, fhir_plain, fhir_checked,
-        fhir_exchange, fhir_resource, fhir_models, by_hand, v2fhir, v2fhir_checked,
+        fhir_exchange, fhir_resource, fhir_models, by_hand, brightohir, v2fhir, v2fhir_checked,
     )
 }  # fmt: skip
 
