@@ -43,7 +43,7 @@ _CLASSED = {
     "caption": "",
 }
 #: Where text cannot stand.
-_NO_TEXT = frozenset(("table", "thead", "tbody", "tfoot", "tr", "colgroup", "list", "ul", "ol"))
+_NO_TEXT = frozenset(("table", "thead", "tbody", "tfoot", "tr", "colgroup", "list", "ul", "ol", "renderMultiMedia"))
 _CELLS = frozenset(("td", "th"))
 _NUMBERS = ("colspan", "rowspan", "width", "border", "span", "cellspacing", "cellpadding")
 _WORDS = ("align", "valign")
@@ -154,6 +154,8 @@ def _element(name: str, node: Any, parts: list[str], ids: dict[str, Any]) -> Non
         tag = _SAME.get(name, "")
     if tag:
         parts.append(f"<{tag}{attributes}>")
+    if name == "renderMultiMedia":  # a place holder: FHIR takes no narrative that shows nothing
+        parts.append(_text(f"[{node.get('referencedObject') or ''}]"))
     _inside(node, parts, ids, name in _NO_TEXT)
     if tag:
         parts.append(f"</{tag}>")
@@ -266,7 +268,7 @@ class _Writer:
         if name in ("renderMultiMedia", "footnoteRef") and not said:
             self.inside(node, True)
             return
-        self.wrap(name, said + self.attributes(name, node, classes), node, True)
+        self.wrap(name, said + self.attributes(name, node, classes), node, True, bare=name in _NO_TEXT)
 
     def broken(self, node: Any) -> None:
         """A block where the schema allows none."""

@@ -122,7 +122,7 @@ def test_a_plan_is_said_by_its_mood_and_a_status_that_says_nothing_is_unknown(ru
 
 
 def test_a_file_shown_in_a_section_comes_back(run: Run, library: Library) -> None:
-    text = '<div xmlns="http://www.w3.org/1999/xhtml"><p><span class="renderMultiMedia" title="IMG1"></span></p></div>'
+    text = '<div xmlns="http://www.w3.org/1999/xhtml"><p><span class="renderMultiMedia" title="IMG1">[IMG1]</span></p></div>'
     one = Section(text=text, media=(Content(media_type="image/png", data=b"\x89PNG\r\n\x1a\n"),))
     raw = written((one,), run, library)
     assert b'<renderMultiMedia referencedObject="IMG1">' in raw

@@ -36,7 +36,7 @@ PAIRS = [
         ('<table border="1" width="100%"><caption>T</caption><thead><tr><th align="left">H</th></tr></thead>'
         '<tbody><tr id="r"><td class="Rrule" colspan="2">a<sub>1</sub><sup>2</sup></td></tr></tbody></table>'),
     ),
-    ('<renderMultiMedia referencedObject="IMG1"></renderMultiMedia>', '<span class="renderMultiMedia" title="IMG1"></span>'),
+    ('<renderMultiMedia referencedObject="IMG1"></renderMultiMedia>', '<span class="renderMultiMedia" title="IMG1">[IMG1]</span>'),
     ('<linkHtml href="https://example.org/?a=1&amp;b=2">lien</linkHtml>', '<span class="linkHtml" title="https://example.org/?a=1&amp;b=2">lien</span>'),
     ('<footnote ID="n1">note</footnote><footnoteRef IDREF="n1"></footnoteRef>', '<span id="n1" class="footnote">note</span><span class="footnoteRef" title="n1"></span>'),
 ]  # fmt: skip
