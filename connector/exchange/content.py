@@ -9,10 +9,11 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from connector.exchange.clinical import Section
 from connector.exchange.conversation import Message
 from connector.exchange.documents import Content, Document
 from connector.exchange.model import Exchange
-from connector.exchange.results import Report
+from connector.exchange.results import Observation, Report
 
 __all__ = ["Standing", "attach", "detach", "each_content"]
 
@@ -58,10 +59,10 @@ def attach(exchange: Exchange, load: Callable[[str], bytes]) -> Exchange:
 
 
 def each_content(exchange: Exchange, change: Change) -> Exchange:
-    """The Exchange with every content changed: documents and their bodies, photos, results that are bytes. The same object when nothing was."""
+    """The Exchange with every content changed: documents, their bodies and the files of their sections, photos, results that are bytes. The same object when nothing was."""
     documents = _each(exchange.documents, lambda number, document: _document(number, document, change))
     messages = _each(exchange.messages, lambda number, message: _message(number, message, change))
-    reports = _each(exchange.reports, lambda number, report: _report(number, report, change))
+    reports = _each(exchange.reports, lambda number, report: _report(f"reports[{number}]", report, change))
     if documents is exchange.documents and messages is exchange.messages and reports is exchange.reports:
         return exchange
     return replace(exchange, documents=documents, messages=messages, reports=reports)
@@ -76,9 +77,28 @@ def _document(number: int, document: Document, change: Change) -> Document:
     place, outer = f"documents[{number}]", document.content
     content = change(f"{place}.content", outer, None) if outer is not None else None
     body = change(f"{place}.body", document.body, outer) if document.body is not None else None
-    if content is document.content and body is document.body:
+    sections = _sections(place, document.sections, change)
+    if content is document.content and body is document.body and sections is document.sections:
         return document
-    return replace(document, content=content, body=body)
+    return replace(document, content=content, body=body, sections=sections)
+
+
+def _sections(place: str, sections: tuple[Section, ...], change: Change) -> tuple[Section, ...]:
+    return _each(sections, lambda number, section: _section(f"{place}.sections[{number}]", section, change))
+
+
+def _section(place: str, section: Section, change: Change) -> Section:
+    media = _each(section.media, lambda number, content: change(f"{place}.media[{number}]", content, None))
+    results = _each(section.results, lambda number, report: _report(f"{place}.results[{number}]", report, change))
+    signs = _each(section.vital_signs, lambda number, report: _report(f"{place}.vital_signs[{number}]", report, change))
+    single = _observations(place, section.observations, change)
+    inner = _sections(place, section.sections, change)
+    made = replace(section, media=media, results=results, vital_signs=signs, observations=single, sections=inner)
+    same = all(
+        getattr(made, name) is getattr(section, name)
+        for name in ("media", "results", "vital_signs", "observations", "sections")
+    )
+    return section if same else made
 
 
 def _message(number: int, message: Message, change: Change) -> Message:
@@ -92,12 +112,17 @@ def _message(number: int, message: Message, change: Change) -> Message:
     return replace(message, photos=tuple(photos))
 
 
-def _report(number: int, report: Report, change: Change) -> Report:
-    if all(each.content is None for each in report.observations):
-        return report
-    place = f"reports[{number}].observations"
-    observations = tuple(
-        replace(each, content=change(f"{place}[{n}].content", each.content, None)) if each.content is not None else each
-        for n, each in enumerate(report.observations, 1)
-    )
-    return replace(report, observations=observations)
+def _report(place: str, report: Report, change: Change) -> Report:
+    observations = _observations(place, report.observations, change)
+    return report if observations is report.observations else replace(report, observations=observations)
+
+
+def _observations(place: str, observations: tuple[Observation, ...], change: Change) -> tuple[Observation, ...]:
+    return _each(observations, lambda number, each: _observation(f"{place}.observations[{number}]", each, change))
+
+
+def _observation(place: str, observation: Observation, change: Change) -> Observation:
+    if observation.content is None:
+        return observation
+    content = change(f"{place}.content", observation.content, None)
+    return observation if content is observation.content else replace(observation, content=content)

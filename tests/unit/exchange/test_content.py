@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 import pytest
 
+from connector.exchange.clinical import Section
 from connector.exchange.content import attach, detach
 from connector.exchange.conversation import Message, Photo
 from connector.exchange.documents import Content, Document
@@ -74,6 +75,21 @@ def test_photos_and_results_that_are_bytes_are_detached_too() -> None:
         b"jpeg",
         attached(b"ecg"),
     ]
+
+
+def test_files_in_sections_are_detached_wherever_they_stand() -> None:
+    inner = Section(
+        media=(Content(data=b"png"),), vital_signs=(Report(observations=(Observation(content=Content(data=b"ecg")),)),)
+    )
+    result = Report(observations=(Observation(content=Content(data=b"curve")),))
+    outer = Section(sections=(inner,), results=(result,), observations=(Observation(content=Content(data=b"wave")),))
+    whole = Exchange(documents=(Document(sections=(outer, Section(title="x"))),))
+    without, kept = detach(whole)
+    assert sorted(kept.values()) == [b"curve", b"ecg", b"png", b"wave"]
+    assert without.documents[0].sections[1] is whole.documents[0].sections[1]
+    back = attach(without, kept.__getitem__)
+    assert detach(back) == (without, kept)
+    assert back.documents[0].sections[0].sections[0].media == (attached(b"png"),)
 
 
 def attached(data: bytes) -> Content:
