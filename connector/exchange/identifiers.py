@@ -9,6 +9,7 @@ one number equal. An identifier without OID keeps its URI.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from connector.exchange.people import Identifier, Organization, Party, Patient
@@ -82,6 +83,9 @@ _FINESS_URI = "https://finess.esante.gouv.fr"
 _SIRENE_URI = "https://sirene.fr"
 #: FHIR systems that name one kind alone.
 _KIND_OF_URI = {uri: kind for kind, (uri, *_) in _REGISTERS.items() if uri not in (_FINESS_URI, _SIRENE_URI)}
+
+#: A domain that is named by a UUID (II.root), as CDA entries have it.
+_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 #: System (OID) → kind of table 0203.
 _KIND_OF_OID = {
@@ -196,7 +200,13 @@ def to_fhir(identifier: Identifier) -> FhirIdentifier:
     elif system is None:
         url = None
     else:
-        url = f"urn:oid:{system}" if is_oid(system) else system
+        url = (
+            f"urn:oid:{system}"
+            if is_oid(system)
+            else f"urn:uuid:{system.lower()}"
+            if _UUID.fullmatch(system)
+            else system
+        )
     code = INS_OIDS[system][0] if system in INS_OIDS and kind in (None, "INS") else kind
     return FhirIdentifier(url, value, code, (FHIR_0203_FR if code in _FR_TYPES else FHIR_0203) if code else None)
 
@@ -206,6 +216,8 @@ def from_fhir(system: str | None, value: str, type: str | None = None) -> Identi
     if system is None:
         return Identifier(value=value, kind="INS" if type == "INS" else type)
     bare = system.removeprefix("urn:oid:")
+    if bare.startswith("urn:uuid:"):  # small letters in a URI, capitals in HL7 v3
+        bare = bare[9:].upper()
     kind = "INS" if bare in INS_OIDS and type in (None, "INS", *_INS_TYPES) else type or _KIND_OF_URI.get(bare)
     if bare == _SIRENE_URI and kind is None:
         kind = "SIRET" if len(value) == 14 else "SIREN"
@@ -226,7 +238,7 @@ def to_cda(identifier: Identifier) -> tuple[str | None, str | None]:
     if kind in _REGISTERS and system in (None, _REGISTERS[kind][1], _REGISTERS[kind][0]):
         _, oid, prefix, digits = _REGISTERS[kind]
         return oid, prefix + value if len(value) == digits else value
-    if system is None or not is_oid(system):
+    if system is None or not (is_oid(system) or _UUID.fullmatch(system)):
         return None, value
     return system, value
 

@@ -22,18 +22,15 @@ def claim_patient(patient: Resource, version: str, *, ins: bool) -> list[str]:
     profile = f"{FR_PATIENT}-ins" if ins else FR_PATIENT
     if version != "2.2.0":
         patient["meta"] = {"profile": [profile]}
-        return []
+        return _without_slice(patient)
     patient["meta"] = {"profile": [f"{each}|{version}" for each in dict.fromkeys((FR_PATIENT, profile))]}
-    filled = []
+    filled = _without_slice(patient)
     for number, identifier in enumerate(patient.get("identifier", ()), 1):
         coding: Resource = next(iter(identifier.get("type", {}).get("coding", ())), {})
         use, system, display = _SLICES.get(coding.get("code", ""), ("", "", ""))
         if use == "usual" and "end" in identifier.get("period", {}):
             use = "old"
-        if coding.get("code") == "NH":  # its two slices (NIR, NIA) have the same type: none is meant
-            identifier["type"] = {"text": "NH"}
-            filled.append(f"identifier[{number}].type.text")
-        elif "system" not in identifier and coding.get("code") in _SLICES:
+        if "system" not in identifier and coding.get("code") in _SLICES:
             identifier |= {"system": system} if system else {"_system": ABSENT}
             filled += (
                 [f"identifier[{number}].system"]
@@ -46,4 +43,14 @@ def claim_patient(patient: Resource, version: str, *, ins: bool) -> list[str]:
             if value:
                 node[name] = value
                 filled.append(f"identifier[{number}].{place}")
+    return filled
+
+
+def _without_slice(patient: Resource) -> list[str]:
+    """National numbers that are no INS (of a parent, of another person) lose the code of their type: its slices are those of the patient's own."""
+    filled = []
+    for number, identifier in enumerate(patient.get("identifier", ()), 1):
+        if any(each.get("code") == "NH" for each in identifier.get("type", {}).get("coding", ())):
+            identifier["type"] = {"text": "NH"}
+            filled.append(f"identifier[{number}].type.text")
     return filled

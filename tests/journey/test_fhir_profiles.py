@@ -43,6 +43,7 @@ WITHOUT_SLICES = {
     "fr-core-patient": "Patient.contact.relationship",  # Role and RelationType by coding.system, which neither fixes
     "fr-core-patient-ins": "Patient.contact.relationship",
     "as-practitionerrole": "PractitionerRole.telecom",  # mailbox-mss by an extension that the local build leaves open
+    "as-organization": "Organization.telecom",  # the same
     "pdsm-comprehensive-document-reference": "DocumentReference.context.related",  # referenceIdList by a type that is not fixed
 }
 

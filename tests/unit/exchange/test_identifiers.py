@@ -260,3 +260,12 @@ def test_la_poste_counts_by_five() -> None:
 )
 def test_is_oid(text: str, oid: bool) -> None:
     assert ids.is_oid(text) is oid
+
+
+def test_a_domain_that_is_a_uuid_is_a_uri_in_fhir_and_a_root_in_cda() -> None:
+    """CDA says UUIDs in capitals, a URI in small letters."""
+    identifier = Identifier(value="A1", system="D5A9EF50-D05E-11DD-AD8B-0800200C9A66")
+    fhir = ids.to_fhir(identifier)
+    assert fhir.system == "urn:uuid:d5a9ef50-d05e-11dd-ad8b-0800200c9a66"
+    assert ids.from_fhir(fhir.system, fhir.value) == identifier
+    assert ids.to_cda(identifier) == (identifier.system, "A1")
