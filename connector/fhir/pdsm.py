@@ -15,6 +15,7 @@ from connector.exchange.people import Identifier
 from connector.fhir.codec import Resource
 from connector.fhir.datatypes import RFC_3986, system_uri
 from connector.fhir.gathering import unique_id
+from connector.fhir.transaction import pointers
 from connector.mapping.language import Run
 
 __all__ = [
@@ -204,25 +205,10 @@ class _Box:
 
 def orphans(entries: list[Resource]) -> list[Resource]:
     """The entries without people that nothing refers to any more, because they are contained."""
-    said = [(each, _references(each["resource"])) for each in entries]
+    said = [(each, pointers(each["resource"])) for each in entries]
     while True:
         used = set().union(*(references for _, references in said))
         kept = [one for one in said if one[0]["resource"]["resourceType"] not in _PEOPLE or one[0]["fullUrl"] in used]
         if len(kept) == len(said):
             return [entry for entry, _ in kept]
         said = kept
-
-
-def _references(resource: Resource) -> set[str]:
-    found: set[str] = set()
-    waiting: list[Any] = [resource]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            reference = node.get("reference")
-            if isinstance(reference, str):
-                found.add(reference)
-            waiting += node.values()
-        elif isinstance(node, list):
-            waiting += node
-    return found

@@ -34,9 +34,12 @@ _HTML = "text/html"
 
 def is_patient(role: Resource, patient: Patient | None) -> bool:
     """Whether a party is the patient: its mailbox is one of Mon Espace Santé, under his matricule when he has one (a parent has his own)."""
+    addresses = [each.get("value", "") for each in role.get("telecom", ())]
+    owners = [each.removesuffix(PATIENT_DOMAIN) for each in addresses if each.endswith(PATIENT_DOMAIN)]
+    if not owners:
+        return False
     numbers = {each.value for each in patient.identifiers if is_ins(each)} if patient is not None else set()
-    owners = [each.get("value", "").partition(PATIENT_DOMAIN) for each in role.get("telecom", ())]
-    return any(domain and (not numbers or owner in numbers) for owner, domain, _ in owners)
+    return not numbers or not numbers.isdisjoint(owners)
 
 
 def add_mailbox(patient: Resource, tree: Resource, run: Run, place: str, *, qualified: bool) -> None:
