@@ -132,13 +132,16 @@ def _model(header: Element, findings: Findings) -> None:
 
 
 def _id(node: Element, place: str, look: _Look) -> None:
-    """A root is an OID or a UUID; a national number has its prefix, its length and a true check digit."""
+    """A root is an OID or a UUID; an organisation has a number; a national number its prefix, its length and a true check digit."""
     root, extension = node.get("root"), node.get("extension")
     if root is None:
         return
     if not (identifiers.is_oid(root) or is_uuid(root)):
         if place != f"{ROOT}/id":
             look.findings.value(f"{place}/@root", "OID, UUID")
+    elif root == identifiers.STRUCT_IDNAT and extension is None:
+        # The schematrons let an organisation without number pass: who keeps or made the document stays unknown.
+        look.findings.missing(place, "@extension")
     elif root in (identifiers.PS_IDNAT, identifiers.STRUCT_IDNAT) and extension is not None:
         _national(Identifier(value=extension, system=root), f"{place}/@extension", look.findings)
     elif _INS_ARC.fullmatch(root) and root not in (*identifiers.INS_OIDS, *_OLD_INS):
@@ -169,8 +172,13 @@ def _table(name: str, *, said: bool = False) -> Callable[[Element, str, _Look], 
     return lambda node, place, look: look.coded(node, place, name, said=said)
 
 
-def _words(attribute: str, *words: str) -> Callable[[Element, str, _Look], None]:
-    return lambda node, place, look: look.among(node, attribute, place, words)
+def _words(attribute: str, *words: str, needed: bool = False) -> Callable[[Element, str, _Look], None]:
+    def rule(node: Element, place: str, look: _Look) -> None:
+        look.among(node, attribute, place, words)
+        if needed:
+            look.findings.need(node, place, f"@{attribute}")
+
+    return rule
 
 
 def _professional(node: Element, place: str, look: _Look) -> None:
@@ -192,12 +200,6 @@ def _county(node: Element, place: str, look: _Look) -> None:
         look.findings.value(place, "COG, 5")
 
 
-def _custodian(node: Element, place: str, look: _Look) -> None:
-    """The schematrons let an organisation without number pass: who keeps the document stays unknown."""
-    if not any(child.get("extension") for child in node.all("id")):
-        look.findings.missing(place, "id/@extension")
-
-
 def _needed(*paths: str) -> Callable[[Element, str, _Look], None]:
     def rule(node: Element, place: str, look: _Look) -> None:
         for path in paths:
@@ -211,10 +213,28 @@ def _consent(node: Element, place: str, look: _Look) -> None:
         look.findings.value(f"{place}/statusCode/@code", "completed")
 
 
-def _event_code(node: Element, place: str, look: _Look) -> None:
+def _code(node: Element, place: str, look: _Look) -> None:
+    """A code stands with its system, or says why it is none."""
     if node.get("nullFlavor") is None:
-        look.findings.need(node, place, "@code")
-        look.findings.need(node, place, "@codeSystem")
+        for attribute in ("@code", "@codeSystem"):
+            look.findings.need(node, place, attribute)
+
+
+def _labelled(table: str) -> Callable[[Element, str, _Look], None]:
+    """A code of a value set with its system and its label, which the national header requires; `checks.py` speaks of the code."""
+
+    def rule(node: Element, place: str, look: _Look) -> None:
+        if node.get("code") is not None:
+            for attribute in ("@codeSystem", "@displayName"):
+                look.findings.need(node, place, attribute)
+        look.coded(node, place, table, said=True)
+
+    return rule
+
+
+def _gender(node: Element, place: str, look: _Look) -> None:
+    if node.get("code") is not None and node.get("codeSystem") != "2.16.840.1.113883.5.1":
+        look.findings.value(f"{place}/@codeSystem", "2.16.840.1.113883.5.1")
 
 
 def _interval(node: Element, place: str, look: _Look) -> None:
@@ -238,15 +258,20 @@ _RULES: dict[str, Callable[[Element, str, _Look], None]] = {
     "assignedPerson/name": _professional,
     "associatedPerson/name": _professional,
     "intendedRecipient": _within(identifiers.PS_IDNAT),
-    "representedCustodianOrganization": _custodian,
-    "associatedEntity": _words("classCode", "PROV", "AGNT"),
+    "associatedEntity": _words("classCode", "PROV", "AGNT", needed=True),
     "relatedEntity/code": _table("patient-relations"),
     "order": _needed("id/@root"),
     "consent": _consent,
-    "serviceEvent/code": _event_code,
+    "serviceEvent/code": _code,
+    "order/code": _code,
+    "consent/code": _code,
+    "assignedEntity/code": _code,
+    "associatedEntity/code": _code,
+    "standardIndustryClassCode": _labelled("practice-settings"),
+    "patient/administrativeGenderCode": _gender,
     "encompassingEncounter/code": _table("encounter-types"),
-    "encounterParticipant": _words("typeCode", "ADM", "ATND", "CON", "DIS", "REF", "RESP"),
+    "encounterParticipant": _words("typeCode", "ADM", "ATND", "CON", "DIS", "REF", "RESP", needed=True),
     "responsibleParty/assignedEntity": _within(identifiers.PS_IDNAT),
-    "healthCareFacility/code": _table("healthcare-facilities", said=True),
-    "dischargeDispositionCode": lambda node, place, look: look.among(node, "codeSystem", place, (_DISCHARGE,)),
+    "healthCareFacility/code": _labelled("healthcare-facilities"),
+    "dischargeDispositionCode": _words("codeSystem", _DISCHARGE, needed=True),
 }
