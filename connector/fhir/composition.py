@@ -218,13 +218,12 @@ def _reached(entries: list[Resource], url: str) -> set[str]:
 
 
 def has_composition(tree: Resource) -> bool:
-    """Whether a Bundle, or the linked tree of one, holds a Composition."""
-    if "entry" in tree:
-        kinds = (each.get("resource") for each in tree["entry"] if isinstance(each, dict))
-        return any(isinstance(each, dict) and each.get("resourceType") == "Composition" for each in kinds)
-    if tree.get("resourceType") == "Composition":
-        return True
-    return any("composition" in each for each in tree.get("DocumentReference", ()))
+    """Whether a Bundle as it came, a resource alone, or the linked tree of one holds a Composition."""
+    if "resourceType" not in tree:
+        return any("composition" in each for each in tree.get("DocumentReference", ()))
+    entries = tree.get("entry")
+    kinds = [each.get("resource") for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    return any(isinstance(each, dict) and each.get("resourceType") == "Composition" for each in (tree, *kinds))
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -94,6 +94,9 @@ def _of_mapping(issue: Issue) -> bool:
 def _says(rule: Issue, mapped: Issue) -> bool:
     """Whether a rule says with what was expected what the mapping stumbled over: the same element."""
     trouble = rule.severity > Severity.INFORMATION and not _of_mapping(rule)
+    # A code without a translation is also a task for a table: it is told beside what a rule asks for.
+    if mapped.code == IssueCode.MAP_UNKNOWN_CODE.name and rule.code != mapped.code:
+        return False
     return trouble and rule.place.path.partition("/@")[0] == mapped.place.path.partition("/@")[0]
 
 

@@ -50,12 +50,13 @@ def test_every_link_of_a_guide_leads_somewhere(page: Path) -> None:
 
 
 def test_the_settings_of_the_routing_guide_load(tmp_path: Path) -> None:
-    [text] = blocks(ROOT / "docs" / "how-to" / "route-a-document.md", "yaml")
-    file = tmp_path / "connector.yaml"
-    file.write_text("site: clinique\nenvironment: test\n" + text, encoding="utf-8")
-    models = endpoint_models()
-    site = load_settings(file, receivers=models["receivers"], destinations=models["destinations"], environ={})
-    assert set(site.destinations) == {"metier", "laboratoire", "serveur-fhir"}
+    models, names = endpoint_models(), set()
+    for text in blocks(ROOT / "docs" / "how-to" / "route-a-document.md", "yaml"):
+        file = tmp_path / "connector.yaml"
+        file.write_text("site: clinique\nenvironment: test\n" + text, encoding="utf-8")
+        site = load_settings(file, receivers=models["receivers"], destinations=models["destinations"], environ={})
+        names |= set(site.destinations)
+    assert names == {"metier", "laboratoire", "serveur-fhir", "dossier-partage"}
 
 
 def test_the_overlay_of_the_mapping_guide_compiles(tmp_path: Path) -> None:
