@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-__all__ = ["LARGE", "Leaf", "Slice", "checked", "split"]
+__all__ = ["LARGE", "DamagedText", "Leaf", "Slice", "checked", "split"]
 
 #: A part larger than this (in bytes) is not made a `str` before it is asked for.
 LARGE = 16 * 1024
@@ -20,6 +20,14 @@ def checked(text: str) -> str:
     return text
 
 
+class DamagedText(ValueError):
+    """Bytes of a large part are no text of the character set, first at `offset` of what was received. (Small parts are checked when parsed.)"""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__("text of the declared character set")
+        self.offset = offset
+
+
 class Slice(NamedTuple):
     """Bytes from `start` to `end` of what was received; nothing is copied."""
 
@@ -32,11 +40,14 @@ class Slice(NamedTuple):
         return memoryview(self.base)[self.start : self.end]
 
     def decode(self, codec: str) -> str:
-        """The text, one copy. Raises UnicodeDecodeError (a ValueError)."""
-        return str(self.view(), codec)
+        """The text, one copy. Raises DamagedText."""
+        try:
+            return str(self.view(), codec)
+        except UnicodeDecodeError as error:
+            raise DamagedText(self.start + error.start) from None
 
     def split(self, separator: str, codec: str) -> list[Leaf]:
-        """The parts between separators: small ones as `str`, large ones as `Slice`."""
+        """The parts between separators: small ones as `str`, large ones as `Slice`. Raises DamagedText."""
         mark = separator.encode(codec)
         base, start, end = self
         parts: list[Leaf] = []
@@ -46,7 +57,7 @@ class Slice(NamedTuple):
             if stop - start > LARGE:
                 parts.append(Slice(base, start, stop))
             else:
-                parts.append(base[start:stop].decode(codec))
+                parts.append(Slice(base, start, stop).decode(codec))
             if found < 0:
                 return parts
             start = found + len(mark)

@@ -6,7 +6,7 @@ and what both say is compared by the rules (`Facts`).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from connector.exchange.people import Identifier
 from connector.exchange.rules import check
 from connector.hl7.codec import ParseOptions
 from connector.hl7.codec import parse as parse_hl7
+from connector.hl7.leaves import DamagedText
 from connector.hl7.results import numbers, typed
 from connector.hl7.structure import nested
 from connector.hl7.validate import validate
@@ -109,15 +110,22 @@ class Translator:
             return Reading(issues=tree.issues, claim=form.claim(tree.value), tree=tree.value, format=format_name)
         if format_name == "cda":
             return self._judged(self._read_cda(tree.value, tree.issues, context), context, rules)
-        claim = form.claim(tree.value)
-        before = (*tree.issues, *(validate(tree.value) if format_name == "hl7" else ()))
+        try:
+            return self._mapped(form, tree, context, rules)
+        except DamagedText as damage:
+            issue = Issue.of(Severity.ERROR, IssueCode.CHARSET_CONFLICT, "MSH[1]-18", offset=damage.offset)
+            return Reading(issues=(*tree.issues, issue), claim=form.claim(tree.value), format=format_name)
+
+    def _mapped(self, form: Format, tree: Outcome[Any], context: Context, rules: bool) -> Reading:
+        claim, root = form.claim(tree.value), cast("Any", tree.value)
+        before = (*tree.issues, *(validate(root) if form.name == "hl7" else ()))
         mapping, refusal = self.mapping_for(form, claim)
         refused = any(i.severity >= Severity.ERROR and i.definition.condition in _OF_THE_HEADER for i in before)
         if mapping is None or refused:
             told = before if refused else (*before, *refusal)
-            return Reading(issues=told, claim=claim, tree=tree.value, format=format_name)
+            return Reading(issues=told, claim=claim, tree=tree.value, format=form.name)
         run = Run(context)
-        whole = opened(form, mapping, tree.value, run)
+        whole = opened(form, mapping, root, run)
         return self._judged(self.read_tree(form, mapping, whole, run, before), context, rules)
 
     def read_in_place(self, raw: bytes | memoryview, context: Context) -> Reading:

@@ -51,6 +51,15 @@ def test_a_message_changed_anywhere_has_a_verdict(raw: bytes, where: float, othe
     assert judged(changed) == judged(changed)
 
 
+def test_damage_in_a_large_field_is_said_with_its_place() -> None:
+    raw = next(raw for raw in MESSAGES if b"MDM^T02" in raw and len(raw) > 18_000)
+    at = len(raw) // 2
+    entry = judged(raw[:at] + b"~\x80" + raw[at:])
+    check(entry)
+    conflict = next(issue for issue in entry.issues if issue.code == "CHARSET_CONFLICT")
+    assert (entry.state, conflict.params["offset"]) == (MessageState.PARKED, str(at + 1))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(OTHERS), st.floats(0, 1), st.binary(min_size=1, max_size=6), st.integers(0, 12))
 def test_a_document_or_bundle_changed_anywhere_has_a_verdict(
