@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help run test check bench format golden clean
+.PHONY: help run test explore check bench format golden clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,10 @@ test: ## install with the test tools and run every test (ARGS are passed to pyte
 	@sh .ci/environment $(VENV) dev
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal --ignore tests/journey $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
 	@$(BIN)/python -m pytest -q tests/journey $(ARGS) $(if $(ARGS),|| test $$? -eq 5)
+
+explore: ## try the laws with new random examples (make test tries the same ones each time)
+	@sh .ci/environment $(VENV) dev
+	@EXPLORE=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests/property tests/unit tests/hostile $(ARGS)
 
 check: ## lint, format, types, import contracts
 	@sh .ci/environment $(VENV) dev

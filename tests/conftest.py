@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from connector.app.national import NationalJudge
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+# Everybody tries the same examples, so that a change is judged by its own faults; `make explore` draws new ones.
+settings.register_profile("same", derandomize=True)
+if not os.environ.get("EXPLORE"):
+    settings.load_profile("same")
 
 
 def real_peers_required() -> bool:

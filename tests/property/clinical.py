@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from hypothesis import strategies as st
@@ -24,11 +25,7 @@ AUTHORS = st.builds(Party, name=NAMES, specialty=maybe(CONCEPTS), time=maybe(MOM
 PEOPLE = st.builds(Party, name=NAMES, function=maybe(CONCEPTS))
 NOTES = some(PROSE)
 TRUE = maybe(st.just(True))
-DIVS = TEXT.map(
-    lambda text: (
-        f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{text.replace("&", "&amp;").replace("<", "&lt;")}</p></div>'
-    )
-)
+DIVS = TEXT.map(lambda text: f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{escape(text, quote=False)}</p></div>')
 
 
 def _ended(problem: Problem) -> bool:

@@ -1,6 +1,7 @@
 """Reports of results with every field, for laws of the form `back(there(x)) == x`.
 
 reports()   a strategy; every optional field is filled or left out, each kind of value has its own HL7 type
+whole()     reports that fill every field, whatever a run draws
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from connector.exchange.documents import Content
-from connector.exchange.people import Concept, Period
+from connector.exchange.people import Address, Concept, HumanName, Identifier, Organization, Party, Period, Telecom
 from connector.exchange.results import Observation, Quantity, Range, Report, Specimen
 from connector.hl7.datatypes.results import INTERPRETATION
 from tests.property.exchanges import CODE, IDENTIFIERS, MOMENTS, OID, PARTIES, TEXT, WHENS, maybe, some
@@ -104,4 +106,70 @@ def reports() -> st.SearchStrategy[Report]:
         specimen=maybe(SPECIMENS),
         notes=some(NOTES),
         observations=some(observations(), 3),
+    )  # fmt: skip
+
+
+def whole() -> tuple[Report, ...]:
+    """Two reports that fill every field; each kind of value is a result of the first."""
+    return (_filled("1", TOLD), replace(_filled("2", ()), status="preliminary"))
+
+
+def _number(value: str) -> Identifier:
+    return Identifier(value=value, system="1.2.250.1.999.1", authority="ESSAI", kind="PI")
+
+
+def _code(code: str) -> Concept:
+    return Concept(code=code, system="1.2.250.1.999.2", display=f"libellé {code}", version="V1", text=f"texte {code}")
+
+
+def _party(name: str) -> Party:
+    address = Address(use="work", lines=("1 rue",), city="LYON", postal_code="69000", insee="69123")
+    telecom = Telecom(value="0400000000", system="phone", use="work")
+    organization = Organization(
+        identifiers=(_number(f"S{name}"),), name="Labo", sector=_code("SA07"), telecoms=(telecom,), addresses=(address,)
+    )
+    called = HumanName(use="usual", family=name, given=("Ada",), birth_given="ADA ÈVE", prefix="DR", suffix="MD")
+    return Party(
+        identifiers=(_number(f"P{name}"),), name=called, specialty=_code("10"), function=_code("ATTPHYS"), telecoms=(telecom,),
+        organization=organization, mssante="ada@essai.mssante.fr",
+    )  # fmt: skip
+
+
+#: OBX-2 → a value.
+TOLD: tuple[tuple[str | None, dict[str, Any]], ...] = (
+    ("NM", {"quantity": Quantity(value="1.50", unit=_code("mg"))}),
+    ("SN", {"quantity": Quantity(value="3.00", comparator="<", unit=_code("mL"))}),
+    ("SN", {"range": Range(low="1.00", high="2.00"), "quantity": Quantity(unit=_code("g"))}),
+    ("CE", {"coded": (_code("A"),)}),
+    ("CWE", {"coded": (_code("B"), _code("C"))}),
+    ("TX", {"text": "clair"}),
+    ("FT", {"text": "trouble"}),
+    ("TS", {"moment": "2026-02-03T04:05:06+01:00"}),
+    ("DT", {"moment": "2026-02-03"}),
+    ("ED", {"content": Content(media_type="image/png", data=b"png")}),
+    (None, {"boolean": True}),
+)
+
+
+def _filled(number: str, told: tuple[tuple[str | None, dict[str, Any]], ...]) -> Report:
+    period = Period(start="2026-01-02T03:04:05+01:00", end="2026-01-03T03:04:05+01:00")
+    specimen = Specimen(
+        identifiers=(_number(f"E{number}"),), type=_code("BLD"), site=_code("ARM"), collected=period, received="2026-01-04T03:04:05+01:00"
+    )  # fmt: skip
+    return Report(
+        placer=_number(f"D{number}"), filler=_number(f"F{number}"), code=_code(f"BIO{number}"),
+        category=Concept(code="CH", system="http://terminology.hl7.org/CodeSystem/v2-0074", display="Chimie"), status="final",
+        collected=period, issued="2026-01-05T03:04:05+01:00", requester=_party("DEMANDE"), interpreter=_party("BIOLOGISTE"),
+        reason=_code("R"), specimen=specimen, notes=("un", "deux"),
+        observations=tuple(_result(f"{number}-{position}", kind, value) for position, (kind, value) in enumerate(told)),
+    )  # fmt: skip
+
+
+def _result(number: str, kind: str | None, value: dict[str, Any]) -> Observation:
+    return Observation(
+        kind=kind, code=_code(f"O{number}"), sub_id="1", identifiers=(_number(f"O{number}"),),
+        reference=Range(text="selon l'âge") if kind == "FT" else Range(low="1.00", high="9.00"),
+        interpretation=(_code("I"), Concept(code="H", system=INTERPRETATION)), status="final",
+        observed="2026-01-02T03:04:05+01:00", analysed="2026-01-02T04:04:05+01:00", performer=_party("TECHNIQUE"), producer=_code("LABO"),
+        method=_code("M"), notes=("bien",), **value,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from connector.issues import Severity
 from connector.mapping.leaves import value_leaves
 from tests.golden.journeys_kit import ROOT, context, translator
 from tests.property.exchanges import covers, without
-from tests.property.results import reports
+from tests.property.results import reports, whole
 from tests.unit.fhir.site import PATIENT, over_the_wire, read, run, write
 from tests.unit.fhir.test_losses import bare, heads
 from tests.unit.pipeline.test_losses import reasons
@@ -109,6 +109,7 @@ def test_a_report_reads_back_the_same_but_for_its_table(
     kept: set[str] = set()
 
     @BOUNDED
+    @example(whole())
     @given(st.lists(reports(), min_size=1, max_size=2, unique_by=lambda each: each.filler.value).map(tuple))
     def holds(made: tuple[Report, ...]) -> None:
         given_ = shaped(made, form)
