@@ -75,7 +75,7 @@ class Entries:
     def __init__(self, conversion: Conversion, run: Run, library: MappingLibrary, ids: dict[str, Any]) -> None:
         self.conversion = conversion
         self.run = run
-        self.library = library
+        self.mappings = library
         self.ids = ids
         self.leftover = 0
         self.first: tuple[Any, str] | None = None
@@ -213,7 +213,7 @@ class Entries:
         """The value that an entry says by a mapping; None when nothing. `within`: its children that are looked at, when others are read
         apart; `relation`: the number of the one among them."""
         run, before = self.run, len(self.run.issues)
-        compiled = self.library.mapping(mapping)
+        compiled = self.mappings.mapping(mapping)
         plan = plan_of(compiled)
         self.sources.clear()
         element = self._convert(source, plan, within)

@@ -232,13 +232,13 @@ class _Writer:
 
     def __init__(self, run: Run, library: MappingLibrary) -> None:
         self.run = run
-        self.library = library
+        self.mappings = library
         self.narratives = 0
         self.ids: set[str] = set()
 
     def section(self, section: Section) -> Element:
         """A section with those inside."""
-        element: Element = self.library.mapping("cda/section").write(section, self.run)
+        element: Element = self.mappings.mapping("cda/section").write(section, self.run)
         said = self.narrative(section)
         if said.inside:
             element.children.append(Element("text", {"ID": said.id}, said.inside))
@@ -272,7 +272,7 @@ class _Writer:
         """An entry by its mapping. A concern of which only the observation has an id bears that one."""
         if kind.endswith("-concern") and value.concern is None and value.identifiers:
             value = replace(value, concern=value.identifiers[0])
-        made: Element = self.library.mapping(f"cda/entries/{kind}").write(value, self.run)
+        made: Element = self.mappings.mapping(f"cda/entries/{kind}").write(value, self.run)
         return made
 
     def entry(self, parent: Element, made: Element, kind: str, said: Narrative) -> None:
@@ -283,11 +283,11 @@ class _Writer:
     def laboratory(self, parent: Element, report: Report, said: Narrative) -> None:
         """A battery inside the act of its category; the act itself stands for a battery without one."""
         if report.category is None:
-            act = self.library.mapping("cda/entries/act-results").write(report, self.run)
-            act = self.library.mapping("cda/entries/laboratory").write(report, self.run, into=act)
+            act = self.mappings.mapping("cda/entries/act-results").write(report, self.run)
+            act = self.mappings.mapping("cda/entries/laboratory").write(report, self.run, into=act)
         else:
-            act = self.library.mapping("cda/entries/laboratory").write(report, self.run)
-            battery = self.library.mapping("cda/entries/battery-results").write(report, self.run)
+            act = self.mappings.mapping("cda/entries/laboratory").write(report, self.run)
+            battery = self.mappings.mapping("cda/entries/battery-results").write(report, self.run)
             act.add("entryRelationship", {"typeCode": "COMP"}).children.append(battery)
         self.entry(parent, act, "laboratory", said)
         parent.children[-1].children[:0] = [Element("templateId", {"root": root}) for root in _LABORATORY]

@@ -61,10 +61,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.site: Compiled = compile_site()
-        self.library = self.site.mappings
+        self.mappings = self.site.mappings
         self.context = Context(now=NOW, table=self.site.tables.table, systems=self.site.tables.systems)
         self.n1 = demo_document(NOW, "2.25.42")
-        read = read_document(self.n1, self.run(), self.library).value
+        read = read_document(self.n1, self.run(), self.mappings).value
         assert read is not None
         self.read = read
 
@@ -86,7 +86,7 @@ class Bench:
         return Exchange(documents=(document,), patient=self.read.patient, encounter=self.read.encounter)
 
     def write(self, exchange: Exchange) -> bytes:
-        written = write_document(exchange, self.run(), self.library).value
+        written = write_document(exchange, self.run(), self.mappings).value
         assert written is not None
         return written
 
@@ -110,7 +110,7 @@ def memory(subject: str) -> None:
     else:
         made = bench.write(bench.exchange(56_000_000))
         before = _peak()
-        read_document(made, bench.run(), bench.library)
+        read_document(made, bench.run(), bench.mappings)
     print((_now("VmHWM") - before) / 1e6, len(made) / 1e6)
 
 
@@ -126,11 +126,11 @@ def _now(name: str) -> int:
 
 def header(bench: Bench) -> None:
     raw, clinical = bench.n1, bench.read.clinical
-    mapping = bench.library.mapping(HEADER)
+    mapping = bench.mappings.mapping(HEADER)
     line("parse an N1", best(lambda: parse(raw), 200), best(lambda: etree.fromstring(raw), 200))
     line("  its header to the Exchange", best(lambda: mapping.read(clinical.header, bench.run()), 200))
     line("  its checks", best(lambda: check(clinical, tables=bench.site.tables.table), 200))
-    line("  all of it", best(lambda: read_document(raw, bench.run(), bench.library), 200))
+    line("  all of it", best(lambda: read_document(raw, bench.run(), bench.mappings), 200))
     small = bench.exchange()
     tree = mapping.write(small, bench.run())
     line(
@@ -139,7 +139,7 @@ def header(bench: Bench) -> None:
         best(lambda: serialise(tree), 200),
         "350",
     )
-    line("  with completion and strict checks", best(lambda: write_document(small, bench.run(), bench.library), 200))
+    line("  with completion and strict checks", best(lambda: write_document(small, bench.run(), bench.mappings), 200))
 
 
 def structured(bench: Bench, name: str, raw: bytes) -> None:
@@ -147,11 +147,11 @@ def structured(bench: Bench, name: str, raw: bytes) -> None:
     floor = best(lambda: etree.fromstring(raw), 50)
     line(
         f"read the header of {name}",
-        best(lambda: read_document(raw, bench.run(), bench.library, header_only=True), 50),
+        best(lambda: read_document(raw, bench.run(), bench.mappings, header_only=True), 50),
         floor,
         "1500",
     )
-    line("  and see that its sections are XML", best(lambda: read_document(raw, bench.run(), bench.library), 50), floor)
+    line("  and see that its sections are XML", best(lambda: read_document(raw, bench.run(), bench.mappings), 50), floor)
     for what, asked in (("to FHIR", {}), ("… with its sections and their entries", {"sections": "true"})):
         using = msgspec.structs.replace(bench.context, options=asked)
         made = bench.site.translator.convert(raw, "cda", "fhir", using).value
@@ -181,7 +181,7 @@ def large(bench: Bench) -> None:
     )
     raw = bench.write(exchange)
     line(
-        "read a CDA with a PDF of 10 MB (body checked)", best(lambda: read_document(raw, bench.run(), bench.library), 5)
+        "read a CDA with a PDF of 10 MB (body checked)", best(lambda: read_document(raw, bench.run(), bench.mappings), 5)
     )
     line("  its body decoded and hashed", best(lambda: body(raw), 3))
     peak, size = grown("write")
