@@ -151,7 +151,9 @@ def structured(bench: Bench, name: str, raw: bytes) -> None:
         floor,
         "1500",
     )
-    line("  and see that its sections are XML", best(lambda: read_document(raw, bench.run(), bench.mappings), 50), floor)
+    line(
+        "  and see that its sections are XML", best(lambda: read_document(raw, bench.run(), bench.mappings), 50), floor
+    )
     for what, asked in (("to FHIR", {}), ("… with its sections and their entries", {"sections": "true"})):
         using = msgspec.structs.replace(bench.context, options=asked)
         made = bench.site.translator.convert(raw, "cda", "fhir", using).value
@@ -181,7 +183,8 @@ def large(bench: Bench) -> None:
     )
     raw = bench.write(exchange)
     line(
-        "read a CDA with a PDF of 10 MB (body checked)", best(lambda: read_document(raw, bench.run(), bench.mappings), 5)
+        "read a CDA with a PDF of 10 MB (body checked)",
+        best(lambda: read_document(raw, bench.run(), bench.mappings), 5),
     )
     line("  its body decoded and hashed", best(lambda: body(raw), 3))
     peak, size = grown("write")
